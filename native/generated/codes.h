@@ -1,0 +1,259 @@
+// Printed from src/contract/codes.ts by `npm run codes`. Do not edit.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice {
+
+enum class Side : std::uint8_t {
+  None = 0,
+  Client = 1,
+  Upstream = 2,
+  Internal = 3,
+};
+inline constexpr std::size_t kSideCount = 4;
+
+enum class Retry : std::uint8_t {
+  Never = 0,
+  IfReused = 1,
+  Always = 2,
+};
+inline constexpr std::size_t kRetryCount = 3;
+
+enum class Errc : std::uint8_t {
+  /// No error.
+  None = 0,
+  /// The request violates RFC 9112 or its framing is ambiguous.
+  RequestMalformed = 1,
+  /// The request head did not arrive in time.
+  RequestTimeout = 2,
+  /// The request body stopped arriving.
+  RequestBodyTimeout = 3,
+  /// The request body exceeds limits.bodyBytes.
+  RequestBodyTooLarge = 4,
+  /// The request target exceeds limits.targetBytes.
+  RequestTargetTooLong = 5,
+  /// The request head exceeds limits.headBytes or limits.headerCount.
+  RequestHeadTooLarge = 6,
+  /// The request uses a transfer coding other than chunked.
+  RequestCodingUnknown = 7,
+  /// The request names an HTTP major version other than 1.
+  RequestVersionUnsupported = 8,
+  /// The request has an expectation other than 100-continue.
+  RequestExpectationFailed = 9,
+  /// No route of the listener matches the request.
+  NoRoute = 10,
+  /// No target of the pool is available.
+  NoTarget = 11,
+  /// The target refused the connection.
+  ConnectRefused = 12,
+  /// The target did not accept the connection in time.
+  ConnectTimeout = 13,
+  /// There is no way to the target.
+  ConnectUnreachable = 14,
+  /// Connecting to the target failed for another reason.
+  ConnectFailed = 15,
+  /// The target closed the connection before it answered.
+  UpstreamClosed = 16,
+  /// The target reset the connection before it answered.
+  UpstreamReset = 17,
+  /// The response violates RFC 9112 or its framing is ambiguous.
+  ResponseMalformed = 18,
+  /// The response head exceeds limits.headBytes or limits.headerCount.
+  ResponseHeadTooLarge = 19,
+  /// The response ended before its body was complete.
+  ResponseIncomplete = 20,
+  /// The target did not begin its answer in time.
+  ResponseTimeout = 21,
+  /// The response body stopped arriving.
+  ResponseBodyTimeout = 22,
+  /// The target switched protocols without having been asked to.
+  UpgradeFailed = 23,
+  /// The client went away before its work was done.
+  ClientAborted = 24,
+  /// The client stopped reading its answer.
+  ClientStalled = 25,
+  /// Nothing moved in either direction for the idle timeout.
+  IdleTimeout = 26,
+  /// The listener has maxConnections open already.
+  ConnectionLimit = 27,
+  /// The process or the machine has no file descriptor left.
+  OutOfDescriptors = 28,
+  /// The kernel or the worker has no memory left for this.
+  OutOfMemory = 29,
+  /// No local port is left for a connection to the target.
+  OutOfPorts = 30,
+  /// The UDP session table was full and this least recently used session went.
+  SessionEvicted = 31,
+  /// ICMP said that nothing listens at the UDP target.
+  TargetUnreachable = 32,
+  /// A datagram could not be sent on and was dropped.
+  DatagramDropped = 33,
+  /// A bug in the proxy.
+  Internal = 34,
+};
+inline constexpr std::size_t kErrcCount = 35;
+
+enum class Protocol : std::uint8_t {
+  Http = 0,
+  Tcp = 1,
+  Udp = 2,
+};
+inline constexpr std::size_t kProtocolCount = 3;
+
+enum class Strategy : std::uint8_t {
+  RoundRobin = 0,
+  Random = 1,
+  LeastConnections = 2,
+  IpHash = 3,
+  PowerOfTwoChoices = 4,
+  Maglev = 5,
+};
+inline constexpr std::size_t kStrategyCount = 6;
+
+enum class ForwardedMode : std::uint8_t {
+  Replace = 0,
+  Append = 1,
+  Off = 2,
+};
+inline constexpr std::size_t kForwardedModeCount = 3;
+
+enum class SpliceMode : std::uint8_t {
+  Auto = 0,
+  Never = 1,
+  Always = 2,
+};
+inline constexpr std::size_t kSpliceModeCount = 3;
+
+enum class AddressFamily : std::uint8_t {
+  Ipv4 = 0,
+  Ipv6 = 1,
+  Unix = 2,
+};
+inline constexpr std::size_t kAddressFamilyCount = 3;
+
+enum class HostMatchKind : std::uint8_t {
+  Any = 0,
+  Exact = 1,
+  Suffix = 2,
+};
+inline constexpr std::size_t kHostMatchKindCount = 3;
+
+enum class PathMatchKind : std::uint8_t {
+  Any = 0,
+  Exact = 1,
+  Prefix = 2,
+  Regex = 3,
+};
+inline constexpr std::size_t kPathMatchKindCount = 4;
+
+enum class ActionKind : std::uint8_t {
+  Pool = 0,
+  Respond = 1,
+  Redirect = 2,
+};
+inline constexpr std::size_t kActionKindCount = 3;
+
+enum class HostHeaderKind : std::uint8_t {
+  Client = 0,
+  Target = 1,
+  Literal = 2,
+};
+inline constexpr std::size_t kHostHeaderKindCount = 3;
+
+enum class EditOp : std::uint8_t {
+  Set = 0,
+  Add = 1,
+  Remove = 2,
+};
+inline constexpr std::size_t kEditOpCount = 3;
+
+enum class LocationPartKind : std::uint8_t {
+  Literal = 0,
+  Scheme = 1,
+  Host = 2,
+  Path = 3,
+  Query = 4,
+};
+inline constexpr std::size_t kLocationPartKindCount = 5;
+
+enum class Counter : std::uint8_t {
+  Connections = 0,
+  Active = 1,
+  Requests = 2,
+  Status1xx = 3,
+  Status2xx = 4,
+  Status3xx = 5,
+  Status4xx = 6,
+  Status5xx = 7,
+  BytesIn = 8,
+  BytesOut = 9,
+  DatagramsIn = 10,
+  DatagramsOut = 11,
+  Retries = 12,
+  LogDropped = 13,
+};
+inline constexpr std::size_t kCounterCount = 14;
+
+struct ErrcInfo {
+  std::string_view name;
+  std::string_view proxyStatus;
+  std::uint16_t status;
+  Side side;
+  Retry retry;
+};
+
+inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
+    {"none", "", 0, Side::None, Retry::Never},
+    {"request_malformed", "http_request_error", 400, Side::Client, Retry::Never},
+    {"request_timeout", "http_request_error", 408, Side::Client, Retry::Never},
+    {"request_body_timeout", "http_request_error", 408, Side::Client, Retry::Never},
+    {"request_body_too_large", "http_request_error", 413, Side::Client, Retry::Never},
+    {"request_target_too_long", "http_request_error", 414, Side::Client, Retry::Never},
+    {"request_head_too_large", "http_request_error", 431, Side::Client, Retry::Never},
+    {"request_coding_unknown", "http_request_error", 501, Side::Client, Retry::Never},
+    {"request_version_unsupported", "http_request_error", 505, Side::Client, Retry::Never},
+    {"request_expectation_failed", "http_request_error", 417, Side::Client, Retry::Never},
+    {"no_route", "destination_not_found", 404, Side::Client, Retry::Never},
+    {"no_target", "destination_unavailable", 503, Side::Upstream, Retry::Never},
+    {"connect_refused", "connection_refused", 502, Side::Upstream, Retry::Always},
+    {"connect_timeout", "connection_timeout", 504, Side::Upstream, Retry::Always},
+    {"connect_unreachable", "destination_ip_unroutable", 502, Side::Upstream, Retry::Always},
+    {"connect_failed", "destination_unavailable", 502, Side::Upstream, Retry::Always},
+    {"upstream_closed", "connection_terminated", 502, Side::Upstream, Retry::IfReused},
+    {"upstream_reset", "connection_terminated", 502, Side::Upstream, Retry::IfReused},
+    {"response_malformed", "http_protocol_error", 502, Side::Upstream, Retry::Never},
+    {"response_head_too_large", "http_response_header_section_size", 502, Side::Upstream, Retry::Never},
+    {"response_incomplete", "http_response_incomplete", 502, Side::Upstream, Retry::Never},
+    {"response_timeout", "http_response_timeout", 504, Side::Upstream, Retry::Never},
+    {"response_body_timeout", "connection_read_timeout", 504, Side::Upstream, Retry::Never},
+    {"upgrade_failed", "http_upgrade_failed", 502, Side::Upstream, Retry::Never},
+    {"client_aborted", "", 0, Side::Client, Retry::Never},
+    {"client_stalled", "", 0, Side::Client, Retry::Never},
+    {"idle_timeout", "", 0, Side::None, Retry::Never},
+    {"connection_limit", "connection_limit_reached", 503, Side::Client, Retry::Never},
+    {"out_of_descriptors", "connection_limit_reached", 503, Side::Internal, Retry::Never},
+    {"out_of_memory", "proxy_internal_error", 503, Side::Internal, Retry::Never},
+    {"out_of_ports", "proxy_internal_error", 503, Side::Internal, Retry::Always},
+    {"session_evicted", "", 0, Side::Internal, Retry::Never},
+    {"target_unreachable", "", 0, Side::Upstream, Retry::Never},
+    {"datagram_dropped", "", 0, Side::Internal, Retry::Never},
+    {"internal", "proxy_internal_error", 500, Side::Internal, Retry::Never},
+}};
+
+[[nodiscard]] constexpr const ErrcInfo& errcInfo(Errc code) noexcept {
+  return kErrcInfo[static_cast<std::size_t>(code)];
+}
+
+inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{"round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
+
+inline constexpr unsigned kHistogramMinShift = 9;
+inline constexpr unsigned kHistogramMaxShift = 37;
+inline constexpr unsigned kHistogramSub = 32;
+inline constexpr std::size_t kHistogramBuckets = 898;
+inline constexpr std::size_t kStatsStride = 948;
+
+} // namespace sluice

@@ -1,0 +1,67 @@
+// What every engine is: it carries a plan out. The three implementations never import each other, and an
+// engine sees a Plan and nothing else of the configuration. All methods run on the JavaScript main thread.
+import type { SocketAddress } from '../contract/address.ts';
+import type { Plan } from '../plan/plan.ts';
+
+export const ENGINE_NAMES = ['native', 'uws', 'js'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+/** What an engine can honour. A plan that needs more is refused at start, by name. */
+export interface Capabilities {
+  readonly protocols: readonly ('http' | 'tcp' | 'udp')[];
+  /** More than one worker thread. */
+  readonly workers: boolean;
+  /** Kernel splicing of bulk streams (`splice: always` needs it; `auto` does not). */
+  readonly splice: boolean;
+  /** Unix socket listeners. */
+  readonly unixListeners: boolean;
+}
+
+export interface EngineOptions {
+  /** Worker threads; engines without workers take 1. */
+  readonly workers: number;
+  /** Problems of the engine as a whole that have no caller to be thrown at. */
+  readonly onWarning: (message: string) => void;
+}
+
+/** Health of a target as the engine sees it. */
+export interface TargetState {
+  /** Set aside after failures; traffic passes it over until `ejectedForMs` has run down. */
+  readonly isEjected: boolean;
+  readonly ejectedForMs: number;
+  /** Requests or connections in flight over all workers. */
+  readonly inFlight: number;
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  readonly capabilities: Capabilities;
+  readonly workers: number;
+
+  /**
+   * Carries `plan` out. The first call starts the engine: it binds every listener, or none: on failure it
+   * throws SluiceError `listen_failed`, `log_unwritable` or `plan_rejected` whose message names the listener
+   * and the remedy, with nothing left open. Later calls reload: listeners that kept their name, address and protocol keep
+   * their sockets, live flows keep the plan they began with; on failure the old plan stays in force.
+   * Resolves once every worker has taken the plan over.
+   * Returns the bound address of each listener of the plan, in order (port 0 replaced by the real one).
+   */
+  apply(plan: Plan): Promise<readonly SocketAddress[]>;
+
+  /**
+   * Adds up the shards into `into`, for the plan last applied: STATS_STRIDE doubles an entity, entities in the
+   * order listeners, routes, pools, targets (see contract/codes.ts for the layout within one). Counters of
+   * entities that survive a reload (same names) go on. Does not stop a worker. `into` must hold statsLength(plan).
+   */
+  readStats(into: Float64Array): void;
+
+  /** One entry a target of the plan last applied, in order. */
+  targetStates(): readonly TargetState[];
+
+  /**
+   * Stops accepting, lets what is in flight finish (HTTP answers get `Connection: close`) for up to `graceMs`,
+   * then closes what is left. Idle keep-alive connections close at once; graceMs 0 closes everything now.
+   * Resolves when nothing is left open; calling it again is harmless.
+   */
+  close(graceMs: number): Promise<void>;
+}
