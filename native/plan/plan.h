@@ -1,0 +1,181 @@
+// The plan: the compiled, immutable, index-based form of a configuration. Mirrors src/plan/plan.ts field for
+// field; the comments on meaning are there. Made by decodePlan() on the main thread, shared by the workers,
+// destroyed by whoever lets go of it last.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "generated/codes.h"
+#include "plan/state.h"
+
+namespace sluice::plan {
+
+struct Address {
+  AddressFamily family = AddressFamily::Ipv4;
+  std::uint16_t port = 0;
+  /// Network order; the first 4 for IPv4, all 16 for IPv6.
+  std::array<std::uint8_t, 16> bytes{};
+  /// Unix sockets only.
+  std::string path;
+};
+
+struct Range {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+struct Cidr {
+  AddressFamily family = AddressFamily::Ipv4;
+  std::array<std::uint8_t, 16> bytes{};
+  std::uint8_t bits = 0;
+
+  /// `client` has 4 bytes for IPv4, 16 for IPv6.
+  [[nodiscard]] bool contains(std::span<const std::uint8_t> client) const noexcept;
+};
+
+struct Timeouts {
+  std::uint32_t connectMs = 0;
+  std::uint32_t requestHeaderMs = 0;
+  std::uint32_t bodyIdleMs = 0;
+  std::uint32_t responseHeaderMs = 0;
+  std::uint32_t keepAliveMs = 0;
+  std::uint32_t idleMs = 0;
+};
+
+struct Limits {
+  std::uint32_t headBytes = 0;
+  std::uint32_t headerCount = 0;
+  std::uint32_t targetBytes = 0;
+  std::uint64_t bodyBytes = 0;
+};
+
+struct Listener {
+  std::string name;
+  Address address;
+  Protocol protocol = Protocol::Http;
+  Range routes;
+  /// -1 for http.
+  std::int32_t pool = -1;
+  std::uint32_t maxConnections = 0;
+  /// Empty = no access log, "-" = stdout.
+  std::string accessLog;
+  ForwardedMode forwarded = ForwardedMode::Replace;
+  std::vector<Cidr> trustedProxies;
+  SpliceMode splice = SpliceMode::Auto;
+  Timeouts timeouts;
+  Limits limits;
+  std::uint32_t maxSessions = 0;
+  std::uint32_t responses = 0;
+
+  std::shared_ptr<EntityStats> stats;
+  std::shared_ptr<ListenerState> state;
+};
+
+struct Dfa {
+  std::uint16_t classCount = 0;
+  std::array<std::uint8_t, 256> classes{};
+  std::vector<std::uint16_t> next;
+  std::vector<std::uint8_t> accepting;
+
+  [[nodiscard]] bool matches(std::string_view text) const noexcept;
+};
+
+struct HeaderEdit {
+  EditOp op = EditOp::Set;
+  std::string name;
+  std::string value;
+};
+
+struct HeaderLine {
+  std::string name;
+  std::string value;
+};
+
+struct LocationPart {
+  LocationPartKind part = LocationPartKind::Literal;
+  std::string text;
+};
+
+struct Action {
+  ActionKind kind = ActionKind::Pool;
+  std::uint32_t pool = 0;
+  std::uint16_t status = 0;
+  std::vector<HeaderLine> headers;
+  std::string body;
+  std::vector<LocationPart> location;
+};
+
+struct Route {
+  std::uint32_t listener = 0;
+  std::string name;
+  HostMatchKind hostKind = HostMatchKind::Any;
+  std::string host;
+  PathMatchKind pathKind = PathMatchKind::Any;
+  std::string path;
+  Dfa dfa;
+  Action action;
+  std::string stripPrefix;
+  std::string addPrefix;
+  HostHeaderKind hostHeader = HostHeaderKind::Client;
+  std::string hostHeaderValue;
+  std::vector<HeaderEdit> requestEdits;
+  std::vector<HeaderEdit> responseEdits;
+
+  std::shared_ptr<EntityStats> stats;
+};
+
+struct Pool {
+  std::string name;
+  Strategy strategy = Strategy::RoundRobin;
+  Range targets;
+  /// What the strategy indexes; entries are positions within `targets`.
+  std::vector<std::uint32_t> table;
+  std::uint32_t retries = 0;
+  std::uint32_t ejectAfter = 0;
+  std::uint32_t ejectMs = 0;
+  std::uint32_t maxEjectMs = 0;
+  std::uint32_t idleMs = 0;
+  std::uint32_t maxIdle = 0;
+
+  std::shared_ptr<EntityStats> stats;
+  std::shared_ptr<PoolState> state;
+};
+
+struct Target {
+  std::uint32_t pool = 0;
+  std::string name;
+  std::string authority;
+  Address address;
+  std::uint32_t weight = 1;
+
+  std::shared_ptr<EntityStats> stats;
+  std::shared_ptr<TargetState> state;
+};
+
+struct Plan {
+  std::uint64_t version = 0;
+  std::vector<Listener> listeners;
+  std::vector<Route> routes;
+  std::vector<Pool> pools;
+  std::vector<Target> targets;
+
+  [[nodiscard]] std::span<const Target> targetsOf(const Pool& pool) const noexcept {
+    return {targets.data() + pool.targets.first, pool.targets.count};
+  }
+  [[nodiscard]] std::span<const Route> routesOf(const Listener& listener) const noexcept {
+    return {routes.data() + listener.routes.first, listener.routes.count};
+  }
+  /// Doubles that a stats snapshot of this plan takes.
+  [[nodiscard]] std::size_t statsLength() const noexcept {
+    return (listeners.size() + routes.size() + pools.size() + targets.size()) * kStatsStride;
+  }
+};
+
+} // namespace sluice::plan

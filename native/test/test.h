@@ -1,0 +1,60 @@
+// A test is a function that registers itself; CHECK reports and goes on, so one run shows all that is wrong.
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::test {
+
+struct Case {
+  const char* name;
+  void (*run)();
+};
+
+inline std::vector<Case>& cases() {
+  static std::vector<Case> all;
+  return all;
+}
+
+inline int& failures() {
+  static int count = 0;
+  return count;
+}
+
+inline bool add(const char* name, void (*run)()) {
+  cases().push_back({name, run});
+  return true;
+}
+
+inline void fail(const char* file, int line, std::string_view text) {
+  ++failures();
+  std::fprintf(stderr, "%s:%d: failed: %.*s\n", file, line, static_cast<int>(text.size()),
+               text.data());
+}
+
+} // namespace sluice::test
+
+#define SLUICE_TEST_NAME2(line) test_case_##line
+#define SLUICE_TEST_NAME(line) SLUICE_TEST_NAME2(line)
+/// TEST("a sentence about behaviour") { ... }
+#define TEST(sentence)                                                                             \
+  static void SLUICE_TEST_NAME(__LINE__)();                                                        \
+  [[maybe_unused]] static const bool SLUICE_TEST_NAME(__LINE__##0) =                               \
+      ::sluice::test::add(sentence, &SLUICE_TEST_NAME(__LINE__));                                  \
+  static void SLUICE_TEST_NAME(__LINE__)()
+
+#define CHECK(condition)                                                                           \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      ::sluice::test::fail(__FILE__, __LINE__, #condition);                                        \
+    }                                                                                              \
+  } while (false)
+
+#define CHECK_EQ(actual, expected)                                                                 \
+  do {                                                                                             \
+    if (!((actual) == (expected))) {                                                               \
+      ::sluice::test::fail(__FILE__, __LINE__, #actual " == " #expected);                          \
+    }                                                                                              \
+  } while (false)
