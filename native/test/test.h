@@ -36,14 +36,14 @@ inline void fail(const char* file, int line, std::string_view text) {
 
 } // namespace sluice::test
 
-#define SLUICE_TEST_NAME2(line) test_case_##line
-#define SLUICE_TEST_NAME(line) SLUICE_TEST_NAME2(line)
+#define SLUICE_JOIN2(a, b) a##b
+#define SLUICE_JOIN(a, b) SLUICE_JOIN2(a, b)
 /// TEST("a sentence about behaviour") { ... }
 #define TEST(sentence)                                                                             \
-  static void SLUICE_TEST_NAME(__LINE__)();                                                        \
-  [[maybe_unused]] static const bool SLUICE_TEST_NAME(__LINE__##0) =                               \
-      ::sluice::test::add(sentence, &SLUICE_TEST_NAME(__LINE__));                                  \
-  static void SLUICE_TEST_NAME(__LINE__)()
+  static void SLUICE_JOIN(testCase, __LINE__)();                                                   \
+  [[maybe_unused]] static const bool SLUICE_JOIN(isAdded, __LINE__) =                              \
+      ::sluice::test::add(sentence, &SLUICE_JOIN(testCase, __LINE__));                             \
+  static void SLUICE_JOIN(testCase, __LINE__)()
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
