@@ -1,0 +1,151 @@
+// Socket calls of the load generators and the origin. Failures end the program: a generator that
+// cannot open what it was asked to open has nothing to measure.
+#pragma once
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <string>
+
+#include "command_line.h"
+
+namespace bench {
+
+/// `127.0.0.1:80`: the generators speak IPv4 to literal addresses only.
+[[nodiscard]] inline sockaddr_in parseAddress(const std::string& text) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos ||
+      ::inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) != 1) {
+    fail("an address looks like 127.0.0.1:80");
+  }
+  const long port = std::strtol(text.c_str() + colon + 1, nullptr, 10);
+  if (port < 0 || port > 65'535) {
+    fail("a port is a number from 0 to 65535");
+  }
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  return address;
+}
+
+[[nodiscard]] inline const sockaddr* generic(const sockaddr_in& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+
+inline void raiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+inline void setNonBlocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+    fail("fcntl", errno);
+  }
+}
+
+inline void setNoDelay(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/// A connected socket, blocking, whose calls give up after `seconds`.
+[[nodiscard]] inline int connectTo(const sockaddr_in& address, int type, int seconds = 5) {
+  const int fd = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    fail("socket", errno);
+  }
+  const timeval patience{seconds, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  if (::connect(fd, generic(address), sizeof address) != 0) {
+    fail("connect", errno);
+  }
+  if (type == SOCK_STREAM) {
+    setNoDelay(fd);
+  }
+  return fd;
+}
+
+/// Binds (and for TCP listens on) `address`, non-blocking; fills in the port.
+[[nodiscard]] inline int bindTo(sockaddr_in& address, int type) {
+  const int fd = ::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  socklen_t length = sizeof address;
+  if (fd < 0 || ::bind(fd, generic(address), sizeof address) != 0 ||
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    fail("bind", errno);
+  }
+  if (type == SOCK_STREAM && ::listen(fd, 4096) != 0) {
+    fail("listen", errno);
+  }
+  return fd;
+}
+
+class Epoll {
+ public:
+  Epoll() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+    if (fd_ < 0) {
+      fail("epoll_create1", errno);
+    }
+  }
+  Epoll(const Epoll&) = delete;
+  Epoll& operator=(const Epoll&) = delete;
+  ~Epoll() { ::close(fd_); }
+
+  [[nodiscard]] bool tryAdd(int fd, std::uint32_t events, void* owner) const {
+    return control(EPOLL_CTL_ADD, fd, events, owner);
+  }
+  void add(int fd, std::uint32_t events, void* owner) const {
+    if (!control(EPOLL_CTL_ADD, fd, events, owner)) {
+      fail("epoll_ctl", errno);
+    }
+  }
+  void change(int fd, std::uint32_t events, void* owner) const {
+    if (!control(EPOLL_CTL_MOD, fd, events, owner)) {
+      fail("epoll_ctl", errno);
+    }
+  }
+
+  void remove(int fd) const { static_cast<void>(control(EPOLL_CTL_DEL, fd, 0, nullptr)); }
+
+  /// Calls `visit(owner, events)` for each event of one turn.
+  template<typename Visit>
+  void turn(int timeoutMs, Visit&& visit) {
+    const int count =
+        ::epoll_wait(fd_, events_.data(), static_cast<int>(events_.size()), timeoutMs);
+    if (count < 0 && errno != EINTR) {
+      fail("epoll_wait", errno);
+    }
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events_[static_cast<std::size_t>(i)];
+      visit(event.data.ptr, event.events);
+    }
+  }
+
+ private:
+  [[nodiscard]] bool control(int operation, int fd, std::uint32_t events, void* owner) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = owner;
+    return ::epoll_ctl(fd_, operation, fd, &event) == 0;
+  }
+
+  int fd_;
+  std::array<epoll_event, 512> events_{};
+};
+
+} // namespace bench
