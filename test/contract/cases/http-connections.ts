@@ -1,0 +1,201 @@
+// HTTP/1.1 connections: keep-alive on both sides, reuse, pipelining, HTTP/1.0.
+import assert from 'node:assert/strict';
+import { deferred, within } from '../../support/deadline.ts';
+import { fetchOnce, requestBytes } from '../../support/http-client.ts';
+import { chunk, ok, response } from '../../support/http-target.ts';
+import { fieldValue } from '../../support/strict-http.ts';
+import type { Case, Feature } from '../case.ts';
+import { httpConfig } from '../config.ts';
+
+const cases: Case[] = [
+  {
+    name: 'relays a request and its response',
+    run: async (test) => {
+      const target = await test.httpTarget({
+        answer: () => response(201, { 'X-Answer': 'yes', 'Content-Type': 'text/x' }, 'made'),
+      });
+      const engine = await test.engine(httpConfig([target.address]));
+      const answer = await fetchOnce(engine.port('web'), 'GET', '/a/b?c=d&e', { 'X-Ask': 'why' });
+      assert.equal(answer.status, 201);
+      assert.equal(answer.text, 'made');
+      assert.equal(answer.value('x-answer'), 'yes');
+      assert.equal(answer.value('content-type'), 'text/x');
+      const request = await target.next();
+      assert.equal(request.method, 'GET');
+      assert.equal(request.target, '/a/b?c=d&e');
+      assert.equal(fieldValue(request.fields, 'x-ask'), 'why');
+      assert.equal(fieldValue(request.fields, 'host'), 'test');
+      assert.deepEqual(target.violations, []);
+    },
+  },
+  {
+    name: 'answers many requests on one client connection and reuses one upstream connection',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      for (let i = 0; i < 20; i++) assert.equal((await client.get(`/${i}`)).text, 'target');
+      assert.equal(target.connections.length, 1);
+      assert.deepEqual(
+        target.requests.map((r) => r.target),
+        Array.from({ length: 20 }, (_, i) => `/${i}`),
+      );
+    },
+  },
+  {
+    name: 'reuses an upstream connection for another client',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(httpConfig([target.address]));
+      for (let i = 0; i < 5; i++) await fetchOnce(engine.port('web'), 'GET', '/');
+      assert.equal(target.connections.length, 1);
+    },
+  },
+  {
+    name: 'closes after the response when the client says so',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      const answer = await client.get('/', { Connection: 'close' });
+      assert.equal(answer.text, 'target');
+      assert.equal(answer.value('connection')?.toLowerCase(), 'close');
+      assert.equal(await within(client.closed, 'the close'), 'fin');
+      await fetchOnce(engine.port('web'), 'GET', '/');
+      assert.equal(target.connections.length, 1, "the client's close is not the target's");
+    },
+  },
+  {
+    name: 'does not reuse an upstream connection after the target said close',
+    run: async (test) => {
+      const target = await test.httpTarget({ answer: () => ok('done', { Connection: 'close' }) });
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      for (let i = 0; i < 3; i++) {
+        const answer = await client.get('/');
+        assert.equal(answer.text, 'done');
+        assert.equal(
+          answer.value('connection'),
+          undefined,
+          "the target's close is not the client's",
+        );
+      }
+      assert.equal(target.connections.length, 3);
+    },
+  },
+  {
+    name: 'does not reuse an upstream connection after an HTTP/1.0 response',
+    run: async (test) => {
+      const target = await test.httpTarget({
+        answer: (r) => {
+          r.connection.end('HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold');
+        },
+      });
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      for (let i = 0; i < 2; i++) {
+        const answer = await client.get('/');
+        assert.equal(answer.text, 'old');
+        assert.equal(answer.version, 'HTTP/1.1');
+      }
+      assert.equal(target.connections.length, 2);
+    },
+  },
+  {
+    name: 'answers an HTTP/1.0 client and closes',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      client.send('GET /old HTTP/1.0\r\nHost: test\r\n\r\n');
+      assert.equal((await client.response()).text, 'target');
+      assert.equal(await within(client.closed, 'the close'), 'fin');
+      const request = await target.next();
+      assert.equal(request.version, 'HTTP/1.1');
+    },
+  },
+  {
+    name: 'gives an HTTP/1.0 client a chunked response without chunks',
+    run: async (test) => {
+      const target = await test.httpTarget({
+        answer: () => [
+          'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n',
+          chunk('abc'),
+          chunk('def'),
+          '0\r\n\r\n',
+        ],
+      });
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      client.send('GET / HTTP/1.0\r\nHost: test\r\n\r\n');
+      const answer = await client.response();
+      assert.equal(answer.text, 'abcdef');
+      assert.equal(answer.framing, 'close');
+      assert.equal(answer.value('transfer-encoding'), undefined);
+    },
+  },
+  {
+    name: 'answers pipelined requests in order',
+    run: async (test) => {
+      const slow = deferred<void>();
+      const target = await test.httpTarget({
+        answer: async (r) => {
+          if (r.target === '/0') await slow.promise;
+          return ok(`answer ${r.target}`);
+        },
+      });
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      client.send(
+        Buffer.concat(Array.from({ length: 10 }, (_, i) => requestBytes('GET', `/${i}`))),
+      );
+      await target.received(1);
+      slow.resolve();
+      for (let i = 0; i < 10; i++) assert.equal((await client.response()).text, `answer /${i}`);
+    },
+  },
+  {
+    name: 'answers a thousand pipelined requests, bodies among them',
+    run: async (test) => {
+      const target = await test.httpTarget({ answer: (r) => ok(`${r.target} ${r.body}`) });
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      const requests = Array.from({ length: 1000 }, (_, i) =>
+        i % 3 === 0 ? requestBytes('POST', `/${i}`, {}, `body ${i}`) : requestBytes('GET', `/${i}`),
+      );
+      client.send(Buffer.concat(requests));
+      for (let i = 0; i < 1000; i++) {
+        const wanted = i % 3 === 0 ? `/${i} body ${i}` : `/${i} `;
+        assert.equal((await client.response()).text, wanted);
+      }
+      assert.deepEqual(target.violations, []);
+    },
+  },
+  {
+    name: 'serves a hundred clients at once, each its own answers',
+    run: async (test) => {
+      const target = await test.httpTarget({ answer: (r) => ok(r.target) });
+      const engine = await test.engine(httpConfig([target.address]), { workers: 2 });
+      const clients = Array.from({ length: 100 }, async (_, i) => {
+        const client = await test.http(engine.port('web'));
+        for (let k = 0; k < 5; k++)
+          assert.equal((await client.get(`/${i}/${k}`)).text, `/${i}/${k}`);
+      });
+      await Promise.all(clients);
+    },
+  },
+  {
+    name: 'tolerates one empty line before a request',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      for (let i = 0; i < 2; i++) {
+        client.send(Buffer.concat([Buffer.from('\r\n'), requestBytes('GET', '/')]));
+        assert.equal((await client.response()).status, 200);
+      }
+    },
+  },
+];
+
+export const httpConnections: Feature = { name: 'http connections', cases };

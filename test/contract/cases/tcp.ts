@@ -1,0 +1,434 @@
+// Layer 4: bytes between a client and a target, untouched.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { deferred, eventually, pause, settled, within } from '../../support/deadline.ts';
+import type { RawConnection } from '../../support/raw-connection.ts';
+import { freePort, startEchoTarget, startTcpTarget } from '../../support/tcp-target.ts';
+import type { Case, CaseContext, Feature } from '../case.ts';
+
+const MIB = 1024 * 1024;
+
+/** One TCP listener on one pool. */
+function tcpConfig(targets: readonly unknown[], listener: object = {}, pool: object = {}): object {
+  return {
+    listeners: { db: { address: '127.0.0.1:0', protocol: 'tcp', pool: 'all', ...listener } },
+    pools: { all: { targets, ...pool } },
+  };
+}
+
+/** Client and target of one relayed connection. */
+async function relayed(
+  test: CaseContext,
+  listener: object = {},
+): Promise<[RawConnection, RawConnection]> {
+  const target = await test.tcpTarget();
+  const engine = await test.engine(tcpConfig([target.address], listener));
+  const client = await test.connect(engine.port('db'));
+  return [client, await target.next()];
+}
+
+/** Writes `total` bytes as fast as `connection` takes them; resolves with their hash once all are written. */
+async function pour(connection: RawConnection, total: number, block: Buffer): Promise<string> {
+  const hash = createHash('sha256');
+  for (let sent = 0; sent < total; sent += block.length) {
+    hash.update(block);
+    await connection.sent(block);
+  }
+  connection.end();
+  return hash.digest('hex');
+}
+
+/** Hash and count of everything up to the other side's FIN. */
+async function drainHash(connection: RawConnection): Promise<{ hash: string; length: number }> {
+  const hash = createHash('sha256');
+  let length = 0;
+  connection.socket.on('data', (bytes: Buffer) => {
+    hash.update(bytes);
+    length += bytes.length;
+  });
+  await within(connection.ended, 'the end of the stream', 20_000);
+  return { hash: hash.digest('hex'), length };
+}
+
+/** Transfers 64 MiB each way at once. */
+async function transferBothWays(test: CaseContext, listener: object): Promise<void> {
+  const target = await test.tcpTarget({ record: false });
+  const engine = await test.engine(tcpConfig([target.address], listener));
+  const client = await test.connect(engine.port('db'), { record: false });
+  const upstream = await target.next();
+  const there = drainHash(upstream);
+  const back = drainHash(client);
+  const [sent, returned] = await Promise.all([
+    pour(client, 64 * MIB, randomBytes(MIB)),
+    pour(upstream, 64 * MIB, randomBytes(MIB + 4096).subarray(0, MIB)),
+  ]);
+  assert.deepEqual(await there, { hash: sent, length: 64 * MIB });
+  assert.deepEqual(await back, { hash: returned, length: 64 * MIB });
+}
+
+/** `reader` does not read: `writer` must be held back, and nothing may be lost once `reader` goes on. */
+async function holdsBack(writer: RawConnection, reader: RawConnection): Promise<void> {
+  const total = 96 * MIB;
+  reader.socket.pause();
+  const written = pour(writer, total, randomBytes(256 * 1024));
+  const accepted = await settled(() => writer.socket.bytesWritten - writer.socket.writableLength);
+  assert.ok(accepted < 48 * MIB, `${accepted} bytes were taken while nobody read`);
+  const read = drainHash(reader);
+  reader.socket.resume();
+  assert.deepEqual(await read, { hash: await written, length: total });
+}
+
+const cases: Case[] = [
+  {
+    name: 'relays bytes in both directions',
+    run: async (test) => {
+      const [client, upstream] = await relayed(test);
+      client.send('question\0\xff');
+      assert.equal((await upstream.receivedLength(10)).toString('latin1'), 'question\0\xff');
+      upstream.send('answer');
+      assert.equal((await client.receivedLength(6)).toString('latin1'), 'answer');
+      client.send('more');
+      assert.equal((await upstream.receivedLength(14)).toString('latin1'), 'question\0\xffmore');
+    },
+  },
+  {
+    name: 'lets the target speak first',
+    run: async (test) => {
+      const target = await test.tcpTarget({ onConnection: (c) => c.send('220 ready\r\n') });
+      const engine = await test.engine(tcpConfig([target.address]));
+      const client = await test.connect(engine.port('db'));
+      await client.receivedText('220 ready\r\n');
+    },
+  },
+  {
+    name: 'delivers what a client sent and ended before the target was connected',
+    run: async (test) => {
+      const target = await test.tcpTarget();
+      const engine = await test.engine(tcpConfig([target.address]));
+      const client = await test.connect(engine.port('db'));
+      client.end('early');
+      const upstream = await target.next();
+      await upstream.ended;
+      assert.equal(upstream.text, 'early');
+      upstream.end('late');
+      await client.ended;
+      assert.equal(client.text, 'late');
+    },
+  },
+  {
+    name: 'carries 64 MiB each way at once, byte for byte',
+    run: (test) => transferBothWays(test, {}),
+  },
+  {
+    name: 'carries 64 MiB each way at once when told never to splice',
+    run: (test) => transferBothWays(test, { splice: 'never' }),
+  },
+  {
+    name: 'carries 64 MiB each way at once when told always to splice',
+    needs: (capabilities) => capabilities.splice,
+    run: (test) => transferBothWays(test, { splice: 'always' }),
+  },
+  {
+    name: 'holds the client back while the target does not read, and loses nothing',
+    run: async (test) => {
+      const target = await test.tcpTarget({ record: false });
+      const engine = await test.engine(tcpConfig([target.address]));
+      const client = await test.connect(engine.port('db'), { record: false });
+      await holdsBack(client, await target.next());
+    },
+  },
+  {
+    name: 'holds the target back while the client does not read, and loses nothing',
+    run: async (test) => {
+      const target = await test.tcpTarget({ record: false });
+      const engine = await test.engine(tcpConfig([target.address]));
+      const client = await test.connect(engine.port('db'), { record: false });
+      await holdsBack(await target.next(), client);
+    },
+  },
+  {
+    name: "passes the client's half-close on and still relays the target's answer",
+    run: async (test) => {
+      const [client, upstream] = await relayed(test);
+      client.end('all of it');
+      await within(upstream.ended, "the client's FIN at the target");
+      assert.equal(upstream.text, 'all of it');
+      upstream.send('first ');
+      await client.receivedText('first ');
+      upstream.end('last');
+      await within(client.ended, "the target's FIN at the client");
+      assert.equal(client.text, 'first last');
+      assert.equal(await within(client.closed, 'the close'), 'fin');
+      assert.equal(await within(upstream.closed, 'the close'), 'fin');
+    },
+  },
+  {
+    name: "passes the target's half-close on and still relays what the client sends",
+    run: async (test) => {
+      const [client, upstream] = await relayed(test);
+      upstream.end('bye');
+      await within(client.ended, "the target's FIN at the client");
+      assert.equal(client.text, 'bye');
+      client.send('one ');
+      await upstream.receivedText('one ');
+      client.end('two');
+      await within(upstream.ended, "the client's FIN at the target");
+      assert.equal(upstream.text, 'one two');
+    },
+  },
+  {
+    name: 'keeps every byte of a stream written one byte at a time',
+    run: async (test) => {
+      const [client, upstream] = await relayed(test);
+      const bytes = randomBytes(500);
+      for (const byte of bytes) await client.sent(Buffer.of(byte));
+      assert.deepEqual(Buffer.from(await upstream.receivedLength(500)), bytes);
+    },
+  },
+  {
+    name: 'closes the target when the client resets',
+    run: async (test) => {
+      const [client, upstream] = await relayed(test);
+      client.send('x');
+      await upstream.receivedLength(1);
+      client.reset();
+      await within(upstream.ended, 'the end at the target');
+    },
+  },
+  {
+    name: 'closes the client when the target resets',
+    run: async (test) => {
+      const [client, upstream] = await relayed(test);
+      client.send('x');
+      await upstream.receivedLength(1);
+      upstream.reset();
+      await within(client.ended, 'the end at the client');
+    },
+  },
+  {
+    name: 'tries the next target when one refuses',
+    run: async (test) => {
+      const dead = `127.0.0.1:${await freePort()}`;
+      const target = await test.tcpTarget({ onConnection: (c) => c.send('alive') });
+      const engine = await test.engine(tcpConfig([dead, target.address]));
+      for (let i = 0; i < 4; i++) {
+        const client = await test.connect(engine.port('db'));
+        await client.receivedText('alive');
+      }
+      assert.ok(engine.stats().target('all', dead).errors.connect_refused >= 1);
+      assert.equal(engine.targetState('all', dead).isEjected, true);
+    },
+  },
+  {
+    name: 'closes the client and counts the error when every target refuses',
+    run: async (test) => {
+      const dead = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+      const engine = await test.engine(tcpConfig(dead));
+      const client = await test.connect(engine.port('db'));
+      await within(client.ended, 'the end at the client');
+      assert.equal(client.received.length, 0);
+      await eventually(
+        'the error to be counted',
+        () => engine.stats().listener('db').errors.connect_refused === 1,
+      );
+    },
+  },
+  {
+    name: 'tries the next target when one does not answer in time',
+    run: async (test) => {
+      const blackhole = await test.blackhole();
+      const target = await test.tcpTarget({ onConnection: (c) => c.send('alive') });
+      const engine = await test.engine(
+        tcpConfig([blackhole.address, target.address], { timeouts: { connect: '150ms' } }),
+      );
+      const client = await test.connect(engine.port('db'));
+      client.send('kept');
+      await client.receivedText('alive');
+      await (await target.next()).receivedText('kept');
+      assert.equal(engine.stats().target('all', blackhole.address).errors.connect_timeout, 1);
+    },
+  },
+  {
+    name: 'gives up on connecting after the connect timeout',
+    run: async (test) => {
+      const blackhole = await test.blackhole();
+      const engine = await test.engine(
+        tcpConfig([blackhole.address], { timeouts: { connect: '100ms' } }, { retries: 0 }),
+      );
+      const client = await test.connect(engine.port('db'));
+      await within(client.ended, 'the end at the client');
+      await eventually(
+        'the timeout to be counted',
+        () => engine.stats().listener('db').errors.connect_timeout === 1,
+      );
+    },
+  },
+  {
+    name: 'stops connecting when the client leaves',
+    run: async (test) => {
+      const blackhole = await test.blackhole();
+      const engine = await test.engine(
+        tcpConfig([blackhole.address], { timeouts: { connect: '60s' } }, { retries: 0 }),
+      );
+      const client = await test.connect(engine.port('db'));
+      await eventually('the connect to begin', () => engine.inFlight === 1);
+      client.reset();
+      await eventually('the connect to be given up', () => engine.inFlight === 0);
+      await eventually(
+        'the client to be forgotten',
+        () => engine.stats().listener('db').active === 0,
+      );
+    },
+  },
+  {
+    name: 'closes both sides when nothing moves for the idle timeout',
+    run: async (test) => {
+      const target = await test.tcpTarget();
+      const engine = await test.engine(tcpConfig([target.address], { idleTimeout: '80ms' }));
+      const client = await test.connect(engine.port('db'));
+      const upstream = await target.next();
+      await within(client.ended, 'the end at the client');
+      await within(upstream.ended, 'the end at the target');
+      await eventually(
+        'the timeout to be counted',
+        () => engine.stats().listener('db').errors.idle_timeout === 1,
+      );
+    },
+  },
+  {
+    name: 'does not call a connection idle while one direction moves',
+    run: async (test) => {
+      const [client, upstream] = await relayed(test, { idleTimeout: '400ms' });
+      for (let i = 1; i <= 12; i++) {
+        upstream.send('.');
+        await client.receivedLength(i);
+        await pause(60);
+      }
+      assert.equal(client.hasEnded, false);
+    },
+  },
+  {
+    name: 'refuses the newest connection beyond maxConnections and takes one again when another left',
+    run: async (test) => {
+      const target = await test.tcpTarget({ onConnection: (c) => c.send('hello') });
+      const engine = await test.engine(tcpConfig([target.address], { maxConnections: 2 }));
+      const first = await test.connect(engine.port('db'));
+      await first.receivedText('hello');
+      const second = await test.connect(engine.port('db'));
+      await second.receivedText('hello');
+      const third = await test.connect(engine.port('db'));
+      await within(third.ended, 'the refusal');
+      assert.equal(third.received.length, 0);
+      assert.equal(engine.stats().listener('db').errors.connection_limit, 1);
+      first.close();
+      await eventually('the first to be gone', () => engine.stats().listener('db').active === 1);
+      const fourth = await test.connect(engine.port('db'));
+      await fourth.receivedText('hello');
+    },
+  },
+  {
+    name: 'counts what is in flight at each target',
+    run: async (test) => {
+      const targets = [await test.tcpTarget(), await test.tcpTarget()];
+      const engine = await test.engine(tcpConfig(targets.map((t) => t.address)));
+      const clients = [];
+      for (let i = 0; i < 4; i++) clients.push(await test.connect(engine.port('db')));
+      await Promise.all(targets.map((t) => t.accepted(2)));
+      for (const target of targets) {
+        assert.equal(engine.targetState('all', target.address).inFlight, 2);
+        assert.equal(engine.stats().target('all', target.address).active, 2);
+      }
+      for (const client of clients) client.close();
+      await eventually('nothing to be in flight', () => engine.inFlight === 0);
+      await eventually('nothing to be active', () => engine.stats().listener('db').active === 0);
+    },
+  },
+  {
+    name: 'relays on IPv6',
+    run: async (test) => {
+      const target = await test.tcpTarget({ host: '::1' });
+      const engine = await test.engine(tcpConfig([target.address], { address: '[::1]:0' }));
+      const client = await test.connect(engine.port('db'), { host: '::1' });
+      client.send('six');
+      await (await target.next()).receivedText('six');
+    },
+  },
+  {
+    name: 'relays to a target on a unix socket',
+    run: async (test) => {
+      const folder = await temporaryFolder(test);
+      const target = await test.tcpTarget({ unixPath: path.join(folder, 'target.sock') });
+      const engine = await test.engine(tcpConfig([target.address]));
+      const client = await test.connect(engine.port('db'));
+      client.send('inside');
+      await (await target.next()).receivedText('inside');
+    },
+  },
+  {
+    name: 'relays from a unix socket, whose file goes with the engine',
+    needs: (capabilities) => capabilities.unixListeners,
+    run: async (test) => {
+      const folder = await temporaryFolder(test);
+      const socket = path.join(folder, 'listener.sock');
+      const target = await test.tcpTarget();
+      const config = tcpConfig([target.address], { address: `unix:${socket}` });
+      const engine = await test.engine(config);
+      const client = await test.connect(socket);
+      client.send('outside');
+      await (await target.next()).receivedText('outside');
+      await engine.close(0);
+      await assert.rejects(test.connect(socket), { code: 'ENOENT' });
+    },
+  },
+  {
+    name: 'relays a hundred connections at once without mixing them up',
+    run: async (test) => {
+      const target = test.own(await startEchoTarget());
+      const engine = await test.engine(tcpConfig([target.address]), { workers: 2 });
+      const echoes = Array.from({ length: 100 }, async (_, i) => {
+        const client = await test.connect(engine.port('db'));
+        const bytes = Buffer.alloc(3000 + i, i);
+        client.send(bytes);
+        assert.deepEqual(Buffer.from(await client.receivedLength(bytes.length)), bytes);
+        client.end();
+        await within(client.closed, 'the close');
+        assert.equal(client.received.length, bytes.length);
+      });
+      await Promise.all(echoes);
+    },
+  },
+  {
+    name: 'relays to a target that comes up after the engine did',
+    run: async (test) => {
+      const port = await freePort();
+      const engine = await test.engine(tcpConfig([`127.0.0.1:${port}`]));
+      const early = await test.connect(engine.port('db'));
+      await within(early.ended, 'the refusal');
+      const up = deferred<void>();
+      test.own(
+        await startTcpTarget({
+          port,
+          onConnection: (c) => {
+            c.send('up');
+            up.resolve();
+          },
+        }),
+      );
+      // The only target of a pool is tried even while it is set aside.
+      const client = await test.connect(engine.port('db'));
+      await client.receivedText('up');
+      await up.promise;
+    },
+  },
+];
+
+async function temporaryFolder(test: CaseContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'sluice-'));
+  test.defer(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export const tcp: Feature = { name: 'tcp', cases };

@@ -1,0 +1,116 @@
+// A TCP target: accepts on a port of its own (or a unix socket) and records every connection.
+import net from 'node:net';
+import { DEADLINE_MS, within } from './deadline.ts';
+import { RawConnection } from './raw-connection.ts';
+
+export interface TcpTargetOptions {
+  readonly host?: string;
+  /** A port that is known to be free, for targets that come back. */
+  readonly port?: number;
+  readonly unixPath?: string;
+  readonly record?: boolean;
+  readonly onConnection?: (connection: RawConnection, target: TcpTarget) => void;
+}
+
+export class TcpTarget {
+  readonly connections: RawConnection[] = [];
+  readonly #listener: net.Server;
+  readonly #waiting = new Set<() => void>();
+  #taken = 0;
+
+  constructor(options: TcpTargetOptions) {
+    this.#listener = net.createServer({ allowHalfOpen: true }, (socket) => {
+      const connection = new RawConnection(
+        socket,
+        options.record === undefined ? {} : { record: options.record },
+      );
+      this.connections.push(connection);
+      options.onConnection?.(connection, this);
+      for (const wake of [...this.#waiting]) wake();
+    });
+  }
+
+  get port(): number {
+    return (this.#listener.address() as net.AddressInfo).port;
+  }
+
+  /** As a configuration names it. */
+  get address(): string {
+    const bound = this.#listener.address();
+    if (typeof bound === 'string') return `unix:${bound}`;
+    if (bound === null) throw new Error('the target is closed');
+    return bound.family === 'IPv6'
+      ? `[${bound.address}]:${bound.port}`
+      : `${bound.address}:${bound.port}`;
+  }
+
+  get open(): number {
+    return this.connections.filter((c) => !c.isClosed).length;
+  }
+
+  listen(options: TcpTargetOptions): Promise<void> {
+    const where: net.ListenOptions = options.unixPath
+      ? { path: options.unixPath }
+      : { port: options.port ?? 0, host: options.host ?? '127.0.0.1' };
+    return new Promise((resolve, reject) => {
+      this.#listener.once('error', reject);
+      this.#listener.listen(where, resolve);
+    });
+  }
+
+  /** The next connection that no call before this one was given. */
+  async next(ms = DEADLINE_MS): Promise<RawConnection> {
+    const turn = this.#taken++;
+    await this.accepted(turn + 1, ms);
+    return this.connections[turn]!;
+  }
+
+  /** Resolves once `count` connections were accepted in all. */
+  async accepted(count: number, ms = DEADLINE_MS): Promise<void> {
+    let wake: (() => void) | undefined;
+    const reached = new Promise<void>((resolve) => {
+      wake = () => {
+        if (this.connections.length >= count) resolve();
+      };
+      this.#waiting.add(wake);
+      wake();
+    });
+    try {
+      await within(reached, `connection ${count} at the target`, ms);
+    } finally {
+      if (wake) this.#waiting.delete(wake);
+    }
+  }
+
+  /** Stops listening and cuts every connection: what a killed process does. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    for (const connection of this.connections) {
+      if (!connection.isClosed) connection.reset();
+    }
+    await closed;
+  }
+}
+
+export async function startTcpTarget(options: TcpTargetOptions = {}): Promise<TcpTarget> {
+  const target = new TcpTarget(options);
+  await target.listen(options);
+  return target;
+}
+
+/** Sends back what arrives, half-close included. */
+export function startEchoTarget(options: TcpTargetOptions = {}): Promise<TcpTarget> {
+  return startTcpTarget({
+    ...options,
+    record: false,
+    onConnection: ({ socket }) => socket.pipe(socket),
+  });
+}
+
+/** A port on 127.0.0.1 that was free a moment ago and that nothing listens on. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const target = await startTcpTarget({ host });
+  const { port } = target;
+  await target.close();
+  return port;
+}
