@@ -1,0 +1,100 @@
+#include "net/acceptor.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace sluice::net {
+
+namespace {
+
+constexpr int kAcceptBudget = 64;
+constexpr std::uint64_t kRestMs = 50;
+
+UniqueFd openReserve() noexcept {
+  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+} // namespace
+
+Status Acceptor::start(UniqueFd fd, bool isShared) noexcept {
+  fd_ = std::move(fd);
+  reserve_ = openReserve();
+  events_ = isShared ? static_cast<std::uint32_t>(EPOLLIN) | EPOLLEXCLUSIVE
+                     : static_cast<std::uint32_t>(EPOLLIN);
+  return loop_.watch(fd_.get(), events_, *this);
+}
+
+void Acceptor::close() noexcept {
+  rest_.cancel();
+  loop_.unqueue(*this);
+  if (fd_.isOpen()) {
+    // Another worker may hold the same socket, so closing alone would not end the registration.
+    loop_.unwatch(fd_.get());
+  }
+  fd_.reset();
+  reserve_.reset();
+}
+
+void Acceptor::rest() noexcept {
+  loop_.unwatch(fd_.get());
+  loop_.arm(rest_, kRestMs);
+}
+
+void Acceptor::onTimer(Timer&) noexcept {
+  // Registered anew rather than modified: EPOLLEXCLUSIVE cannot be modified.
+  if (!loop_.watch(fd_.get(), events_, *this)) {
+    loop_.arm(rest_, kRestMs);
+  }
+}
+
+bool Acceptor::shedOne(int error) noexcept {
+  owner_.onShed(error == EMFILE || error == ENFILE ? Errc::OutOfDescriptors : Errc::OutOfMemory);
+  if (!reserve_.isOpen()) {
+    return false;
+  }
+  reserve_.reset();
+  UniqueFd newest(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const bool isShed = newest.isOpen();
+  newest.reset();
+  reserve_ = openReserve();
+  return isShed;
+}
+
+void Acceptor::onEvents(std::uint32_t) noexcept {
+  for (int i = 0; i < kAcceptBudget && fd_.isOpen(); ++i) {
+    SocketAddress client;
+    socklen_t length = SocketAddress::kCapacity;
+    UniqueFd accepted(
+        ::accept4(fd_.get(), client.raw(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (accepted.isOpen()) {
+      client.setLength(length);
+      owner_.onAccepted(std::move(accepted), client);
+      continue;
+    }
+    switch (errno) {
+    case EAGAIN:
+      return;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      if (!shedOne(errno)) {
+        rest();
+        return;
+      }
+      if (i + 1 == kAcceptBudget) {
+        rest();
+      }
+      break;
+    default:
+      // The connection died before it was accepted (ECONNABORTED, EPROTO and the network errors of accept(2)).
+      break;
+    }
+  }
+}
+
+} // namespace sluice::net

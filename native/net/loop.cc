@@ -1,0 +1,102 @@
+#include "net/loop.h"
+
+#include <sys/epoll.h>
+#include <time.h>
+
+namespace sluice::net {
+
+namespace {
+
+std::uint64_t monotonicNs() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+} // namespace
+
+Loop::Loop() noexcept
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), nowNs_(monotonicNs()), wheel_(nowMs()) {}
+
+void Loop::readClock() noexcept {
+  nowNs_ = monotonicNs();
+}
+
+Status Loop::watch(int fd, std::uint32_t events, Source& source) noexcept {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &source;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return Unexpected{Errc::OutOfMemory};
+  }
+  return {};
+}
+
+void Loop::unwatch(int fd) noexcept {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void Loop::queue(Source& source) noexcept {
+  if (source.previousQueued_ != nullptr) {
+    return;
+  }
+  source.queuedInTurn_ = turn_;
+  source.nextQueued_ = nullptr;
+  source.previousQueued_ = queueTail_;
+  *queueTail_ = &source;
+  queueTail_ = &source.nextQueued_;
+}
+
+void Loop::unqueue(Source& source) noexcept {
+  if (source.previousQueued_ == nullptr) {
+    return;
+  }
+  *source.previousQueued_ = source.nextQueued_;
+  if (source.nextQueued_ != nullptr) {
+    source.nextQueued_->previousQueued_ = source.previousQueued_;
+  } else {
+    queueTail_ = source.previousQueued_;
+  }
+  source.previousQueued_ = nullptr;
+}
+
+void Loop::dispose(Disposable& dead) noexcept {
+  dead.nextDead_ = dead_;
+  dead_ = &dead;
+}
+
+void Loop::runQueue() noexcept {
+  // Only what is queued now: a source that queues itself again waits for the next turn, so that busy
+  // streams cannot starve the rest.
+  ++turn_;
+  while (queueHead_ != nullptr && queueHead_->queuedInTurn_ < turn_) {
+    Source& source = *queueHead_;
+    unqueue(source);
+    source.onEvents(0);
+  }
+}
+
+void Loop::bury() noexcept {
+  while (dead_ != nullptr) {
+    Disposable& dead = *dead_;
+    dead_ = dead.nextDead_;
+    dead.dispose();
+  }
+}
+
+void Loop::turn() noexcept {
+  const int timeout = queueHead_ != nullptr ? 0 : wheel_.nextDelayMs(nowMs());
+  std::array<epoll_event, kMaxEvents> events;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout);
+  readClock();
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    static_cast<Source*>(event.data.ptr)->onEvents(event.events);
+  }
+  runQueue();
+  wheel_.advance(nowMs());
+  bury();
+}
+
+} // namespace sluice::net

@@ -1,0 +1,233 @@
+#include "net/stream.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/assert.h"
+#include "net/pump.h"
+
+namespace sluice::net {
+
+namespace {
+
+constexpr std::uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+/// Receives in a row before others get their turn.
+constexpr int kReceiveBudget = 8;
+
+Errc connectError(int error) noexcept {
+  switch (error) {
+  case ECONNREFUSED:
+  case ENOENT: // a unix socket that is not there
+    return Errc::ConnectRefused;
+  case ETIMEDOUT:
+    return Errc::ConnectTimeout;
+  case ENETUNREACH:
+  case EHOSTUNREACH:
+  case ENETDOWN:
+    return Errc::ConnectUnreachable;
+  case EADDRNOTAVAIL:
+    return Errc::OutOfPorts;
+  case EMFILE:
+  case ENFILE:
+    return Errc::OutOfDescriptors;
+  case ENOMEM:
+  case ENOBUFS:
+    return Errc::OutOfMemory;
+  default:
+    return Errc::ConnectFailed;
+  }
+}
+
+} // namespace
+
+Status Stream::adopt(UniqueFd fd) noexcept {
+  fd_ = std::move(fd);
+  Status status = loop_.watch(fd_.get(), kStreamEvents, *this);
+  if (!status) {
+    fd_.reset();
+  }
+  return status;
+}
+
+Status Stream::connect(const SocketAddress& address) noexcept {
+  const bool isUnix = address.family() == AddressFamily::Unix;
+  UniqueFd fd(
+      ::socket(address.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.isOpen()) {
+    return Unexpected{connectError(errno)};
+  }
+  if (!isUnix) {
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  }
+  if (::connect(fd.get(), address.raw(), address.length()) != 0 && errno != EINPROGRESS) {
+    // EAGAIN: a unix socket whose backlog is full does not queue a non-blocking connect.
+    return Unexpected{errno == EAGAIN ? Errc::ConnectRefused : connectError(errno)};
+  }
+  isConnecting_ = true;
+  fd_ = std::move(fd);
+  Status status = loop_.watch(fd_.get(), kStreamEvents, *this);
+  if (!status) {
+    close();
+  }
+  return status;
+}
+
+void Stream::startReceive() noexcept {
+  isReceiving_ = true;
+  if (hasInput_) {
+    loop_.queue(*this);
+  }
+}
+
+SendResult Stream::send(std::string_view bytes) noexcept {
+  // iovec has no const form; sendmsg does not write through it.
+  const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  return send({&part, 1});
+}
+
+SendResult Stream::send(std::span<const iovec> parts) noexcept {
+  SLUICE_ASSERT(fd_.isOpen() && !isConnecting_);
+  std::size_t total = 0;
+  for (const iovec& part : parts) {
+    total += part.iov_len;
+  }
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  ssize_t sent = 0;
+  do {
+    sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) {
+    if (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM) {
+      return {.taken = 0, .isFailed = true};
+    }
+    sent = 0;
+  }
+  const auto taken = static_cast<std::size_t>(sent);
+  if (taken < total) {
+    wantsRoom_ = true;
+  }
+  return {.taken = taken, .isFailed = false};
+}
+
+void Stream::shutdownSend() noexcept {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
+void Stream::close() noexcept {
+  if (outgoing_ != nullptr) {
+    outgoing_->stop();
+  }
+  if (incoming_ != nullptr) {
+    incoming_->stop();
+  }
+  loop_.unqueue(*this);
+  isReceiving_ = false;
+  wantsRoom_ = false;
+  hasInput_ = false;
+  fd_.reset();
+}
+
+void Stream::abort() noexcept {
+  if (fd_.isOpen()) {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+  close();
+}
+
+void Stream::end(StreamEnd how) noexcept {
+  isReceiving_ = false;
+  hasInput_ = false;
+  owner_->onReceiveEnd(*this, how);
+}
+
+void Stream::finishConnect() noexcept {
+  int error = 0;
+  socklen_t length = sizeof error;
+  ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  isConnecting_ = false;
+  owner_->onConnected(*this, error == 0 ? Errc::None : connectError(error));
+}
+
+void Stream::receive() noexcept {
+  const std::span<char> scratch = loop_.scratch();
+  for (int i = 0; i < kReceiveBudget; ++i) {
+    const std::size_t want = std::min<std::size_t>(receiveBytes_, scratch.size());
+    const ssize_t got = ::recv(fd_.get(), scratch.data(), want, 0);
+    if (got > 0) {
+      const auto size = static_cast<std::size_t>(got);
+      const bool isDrained = size < want && !sawEnd_;
+      if (isDrained) {
+        hasInput_ = false;
+      }
+      owner_->onReceived(*this, {scratch.data(), size});
+      if (isDrained || !isReceiving_ || outgoing_ != nullptr) {
+        return;
+      }
+      continue;
+    }
+    if (got == 0) {
+      end(StreamEnd::Eof);
+      return;
+    }
+    if (errno == EAGAIN) {
+      hasInput_ = false;
+      return;
+    }
+    if (errno != EINTR) {
+      end(StreamEnd::Reset);
+      return;
+    }
+  }
+  loop_.queue(*this);
+}
+
+void Stream::onEvents(std::uint32_t events) noexcept {
+  if (!fd_.isOpen()) {
+    return;
+  }
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    hasInput_ = true;
+    sawEnd_ = sawEnd_ || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  }
+  if (isConnecting_) {
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) == 0) {
+      return;
+    }
+    finishConnect();
+    if (!fd_.isOpen()) {
+      return;
+    }
+  } else if ((events & EPOLLOUT) != 0) {
+    if (incoming_ != nullptr) {
+      incoming_->run();
+    } else if (wantsRoom_) {
+      wantsRoom_ = false;
+      owner_->onSendRoom(*this);
+    }
+    if (!fd_.isOpen()) {
+      return;
+    }
+  }
+  if (!hasInput_) {
+    return;
+  }
+  if (outgoing_ != nullptr) {
+    outgoing_->run();
+  } else if (isReceiving_) {
+    receive();
+  } else if ((events & EPOLLERR) != 0) {
+    end(StreamEnd::Reset);
+  }
+}
+
+} // namespace sluice::net

@@ -1,0 +1,130 @@
+// One worker's side of a target: where it is and the idle upstream connections to it, newest first (the one
+// used last is the likeliest to be alive and warm). Lives as long as a plan of this worker names the target or
+// an upstream of it is open; once no plan does it is retired, and nothing is pooled again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "net/socket_address.h"
+#include "plan/plan.h"
+
+namespace sluice::upstream {
+
+/// An upstream connection that is waiting for its next request.
+class IdleUpstream {
+public:
+  /// Its target is retired or the worker stops: close. It is out of the pool already.
+  virtual void onEvicted() noexcept = 0;
+
+protected:
+  ~IdleUpstream() = default;
+
+private:
+  friend class TargetPool;
+  IdleUpstream* newer_ = nullptr;
+  IdleUpstream* older_ = nullptr;
+};
+
+class TargetPool {
+public:
+  explicit TargetPool(const plan::Target& target) noexcept;
+  TargetPool(const TargetPool&) = delete;
+  TargetPool& operator=(const TargetPool&) = delete;
+
+  [[nodiscard]] const net::SocketAddress& address() const noexcept { return address_; }
+  [[nodiscard]] plan::TargetState& state() noexcept { return *state_; }
+
+  /// The connection used last, taken out; null when there is none.
+  [[nodiscard]] IdleUpstream* take() noexcept;
+  /// False when the connection may not be kept: the target is retired or `maxIdle` wait already.
+  [[nodiscard]] bool give(IdleUpstream& upstream, std::uint32_t maxIdle) noexcept;
+  /// The connection died while idle.
+  void remove(IdleUpstream& upstream) noexcept;
+  /// Evicts all and keeps none from now on.
+  void retire() noexcept;
+
+private:
+  void evictAll() noexcept;
+
+  net::SocketAddress address_;
+  std::shared_ptr<plan::TargetState> state_;
+  IdleUpstream* newest_ = nullptr;
+  std::uint32_t idle_ = 0;
+  bool isRetired_ = false;
+};
+
+/// A plan as one worker carries it out. Counted, not shared: leases are taken and returned on that worker.
+class ActivePlan {
+public:
+  ActivePlan(std::shared_ptr<const plan::Plan> plan, std::vector<std::uint16_t> logs) noexcept
+      : plan_(std::move(plan)), logs_(std::move(logs)) {}
+
+  [[nodiscard]] const plan::Plan& plan() const noexcept { return *plan_; }
+  [[nodiscard]] const std::shared_ptr<TargetPool>& pool(std::uint32_t target) const noexcept {
+    return pools_[target];
+  }
+  /// The access log of a listener; kNoLog = none.
+  [[nodiscard]] std::uint16_t log(std::uint32_t listener) const noexcept { return logs_[listener]; }
+  static constexpr std::uint16_t kNoLog = 0xffff;
+
+private:
+  friend class PlanLease;
+  friend class TargetPools;
+
+  std::shared_ptr<const plan::Plan> plan_;
+  std::vector<std::uint16_t> logs_;
+  std::vector<std::shared_ptr<TargetPool>> pools_;
+  std::uint32_t leases_ = 0;
+};
+
+/// Keeps a plan alive for a flow that began under it.
+class PlanLease {
+public:
+  PlanLease() noexcept = default;
+  explicit PlanLease(ActivePlan* plan) noexcept : plan_(plan) {
+    if (plan_ != nullptr) {
+      ++plan_->leases_;
+    }
+  }
+  PlanLease(const PlanLease& other) noexcept : PlanLease(other.plan_) {}
+  PlanLease(PlanLease&& other) noexcept : plan_(std::exchange(other.plan_, nullptr)) {}
+  PlanLease& operator=(PlanLease other) noexcept {
+    std::swap(plan_, other.plan_);
+    return *this;
+  }
+  ~PlanLease() {
+    if (plan_ != nullptr && --plan_->leases_ == 0) {
+      delete plan_;
+    }
+  }
+
+  explicit operator bool() const noexcept { return plan_ != nullptr; }
+  [[nodiscard]] const ActivePlan& operator*() const noexcept { return *plan_; }
+  [[nodiscard]] const ActivePlan* operator->() const noexcept { return plan_; }
+  [[nodiscard]] bool operator==(const PlanLease& other) const noexcept = default;
+
+private:
+  ActivePlan* plan_ = nullptr;
+};
+
+/// The pools of one worker, found again when the next plan names the same target.
+class TargetPools {
+public:
+  /// Takes a plan into force: retires the pools of targets that it does not name.
+  [[nodiscard]] PlanLease activate(std::shared_ptr<const plan::Plan> plan,
+                                   std::vector<std::uint16_t> logs);
+  /// Evicts every idle upstream.
+  void retireAll() noexcept;
+
+private:
+  std::unordered_map<const plan::TargetState*, std::shared_ptr<TargetPool>> pools_;
+};
+
+/// The kernel's form of a configured address.
+[[nodiscard]] net::SocketAddress toSocketAddress(const plan::Address& address) noexcept;
+
+} // namespace sluice::upstream
