@@ -1,0 +1,39 @@
+// Runs the TypeScript tests of the folders given: `node scripts/run-tests.mjs unit contract` runs every *.test.ts
+// below test/unit and test/contract. A lone file may be named too.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const files = process.argv.slice(2).flatMap((name) => {
+  const path = [join(root, 'test', name), join(root, name)].find((candidate) =>
+    existsSync(candidate),
+  );
+  if (!path) {
+    console.error(`run-tests: no such folder: test/${name}`);
+    process.exit(1);
+  }
+  return statSync(path).isDirectory() ? testsBelow(path) : [path];
+});
+if (files.length === 0) {
+  console.error('run-tests: nothing to run');
+  process.exit(1);
+}
+
+// Two at a time: most of a test file's time is waiting, and the tests must also hold on a small machine.
+const { status } = spawnSync(
+  process.execPath,
+  [
+    ...['--import', 'tsx', '--test', '--test-reporter=spec', '--test-concurrency=2'],
+    ...['--test-timeout=300000', ...files.sort()],
+  ],
+  { cwd: root, stdio: 'inherit' },
+);
+process.exit(status ?? 1);
+
+function testsBelow(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+}
