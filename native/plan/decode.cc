@@ -1,0 +1,314 @@
+#include "plan/decode.h"
+
+#include <cstring>
+#include <limits>
+#include <utility>
+
+namespace sluice::plan {
+
+namespace {
+
+constexpr std::uint32_t kMagic = 0x534c5031;
+
+/// Reads values in order; once anything is wrong it yields zeros and keeps the first problem.
+class Reader {
+public:
+  explicit Reader(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+
+  template<typename T> T number() {
+    T value{};
+    if (take(sizeof value)) {
+      std::memcpy(&value, bytes_.data() + at_ - sizeof value, sizeof value);
+    }
+    return value;
+  }
+  std::uint8_t u8() { return number<std::uint8_t>(); }
+  std::uint16_t u16() { return number<std::uint16_t>(); }
+  std::uint32_t u32() { return number<std::uint32_t>(); }
+  std::uint64_t u64() { return number<std::uint64_t>(); }
+
+  template<typename Enum> Enum code(std::size_t count, const char* what) {
+    const std::uint8_t value = u8();
+    require(value < count, what);
+    return isGood() ? static_cast<Enum>(value) : Enum{};
+  }
+
+  std::string text() {
+    const std::uint32_t length = u32();
+    if (!take(length)) {
+      return {};
+    }
+    return {bytes_.begin() + static_cast<std::ptrdiff_t>(at_ - length),
+            bytes_.begin() + static_cast<std::ptrdiff_t>(at_)};
+  }
+
+  void raw(std::span<std::uint8_t> into) {
+    if (take(into.size())) {
+      std::memcpy(into.data(), bytes_.data() + at_ - into.size(), into.size());
+    }
+  }
+
+  /// A count of items that take at least `itemBytes` each, so that a lie cannot reserve memory.
+  std::uint32_t count(std::size_t itemBytes) {
+    const std::uint32_t value = u32();
+    require(value <= (bytes_.size() - at_) / itemBytes, "a count exceeds what follows");
+    return isGood() ? value : 0;
+  }
+
+  void require(bool condition, const char* what) {
+    if (!condition && problem_.empty()) {
+      problem_ = std::string(what) + " at byte " + std::to_string(at_);
+    }
+  }
+  [[nodiscard]] bool isGood() const { return problem_.empty(); }
+  [[nodiscard]] bool isAtEnd() const { return at_ == bytes_.size(); }
+  [[nodiscard]] std::string problem() { return std::move(problem_); }
+
+private:
+  bool take(std::size_t n) {
+    require(n <= bytes_.size() - at_, "the plan ends too early");
+    if (!isGood()) {
+      return false;
+    }
+    at_ += n;
+    return true;
+  }
+
+  std::span<const std::uint8_t> bytes_;
+  std::size_t at_ = 0;
+  std::string problem_;
+};
+
+template<typename T, typename Read>
+std::vector<T> list(Reader& in, std::size_t itemBytes, Read read) {
+  std::vector<T> items;
+  const std::uint32_t count = in.count(itemBytes);
+  items.reserve(count);
+  for (std::uint32_t i = 0; i < count && in.isGood(); ++i) {
+    items.push_back(read(in));
+  }
+  return items;
+}
+
+Address readAddress(Reader& in) {
+  Address out;
+  out.family = in.code<AddressFamily>(kAddressFamilyCount, "unknown address family");
+  out.port = in.u16();
+  if (out.family == AddressFamily::Unix) {
+    out.path = in.text();
+    in.require(!out.path.empty(), "an empty socket path");
+  } else {
+    in.raw({out.bytes.data(), out.family == AddressFamily::Ipv4 ? 4U : 16U});
+  }
+  return out;
+}
+
+Range readRange(Reader& in) {
+  const std::uint32_t first = in.u32();
+  return {first, in.u32()};
+}
+
+Cidr readCidr(Reader& in) {
+  Cidr out;
+  out.family = in.code<AddressFamily>(kAddressFamilyCount, "unknown address family");
+  in.require(out.family != AddressFamily::Unix, "a CIDR of unix sockets");
+  in.raw({out.bytes.data(), out.family == AddressFamily::Ipv4 ? 4U : 16U});
+  out.bits = in.u8();
+  in.require(out.bits <= (out.family == AddressFamily::Ipv4 ? 32 : 128), "a CIDR too long");
+  return out;
+}
+
+Listener readListener(Reader& in) {
+  Listener out;
+  out.name = in.text();
+  out.address = readAddress(in);
+  out.protocol = in.code<Protocol>(kProtocolCount, "unknown protocol");
+  out.routes = readRange(in);
+  const std::uint32_t pool = in.u32();
+  out.pool = pool == std::numeric_limits<std::uint32_t>::max() ? -1 : static_cast<std::int32_t>(pool);
+  out.maxConnections = in.u32();
+  out.accessLog = in.text();
+  out.forwarded = in.code<ForwardedMode>(kForwardedModeCount, "unknown forwarded mode");
+  out.trustedProxies = list<Cidr>(in, 6, readCidr);
+  out.splice = in.code<SpliceMode>(kSpliceModeCount, "unknown splice mode");
+  Timeouts& t = out.timeouts;
+  for (std::uint32_t* value : {&t.connectMs, &t.requestHeaderMs, &t.bodyIdleMs, &t.responseHeaderMs,
+                               &t.keepAliveMs, &t.idleMs}) {
+    *value = in.u32();
+    in.require(*value > 0, "a timeout of zero");
+  }
+  out.limits.headBytes = in.u32();
+  out.limits.headerCount = in.u32();
+  out.limits.targetBytes = in.u32();
+  out.limits.bodyBytes = in.u64();
+  out.maxSessions = in.u32();
+  out.responses = in.u32();
+  return out;
+}
+
+HeaderEdit readEdit(Reader& in) {
+  const auto op = in.code<EditOp>(kEditOpCount, "unknown edit");
+  std::string name = in.text();
+  return {op, std::move(name), in.text()};
+}
+
+Dfa readDfa(Reader& in) {
+  Dfa out;
+  out.classCount = in.u16();
+  in.raw(out.classes);
+  out.next = list<std::uint16_t>(in, 2, [](Reader& r) { return r.u16(); });
+  out.accepting = list<std::uint8_t>(in, 1, [](Reader& r) { return r.u8(); });
+  const std::size_t states = out.accepting.size();
+  in.require(out.classCount > 0 && states >= 2 && out.next.size() == states * out.classCount,
+             "a transition table of the wrong size");
+  for (const std::uint8_t value : out.classes) {
+    in.require(value < out.classCount, "a byte class out of range");
+  }
+  for (const std::uint16_t state : out.next) {
+    in.require(state < states, "a transition out of range");
+  }
+  return out;
+}
+
+Action readAction(Reader& in) {
+  Action out;
+  out.kind = in.code<ActionKind>(kActionKindCount, "unknown action");
+  switch (out.kind) {
+  case ActionKind::Pool:
+    out.pool = in.u32();
+    break;
+  case ActionKind::Respond:
+    out.status = in.u16();
+    out.headers = list<HeaderLine>(in, 8, [](Reader& r) {
+      std::string name = r.text();
+      return HeaderLine{std::move(name), r.text()};
+    });
+    out.body = in.text();
+    break;
+  case ActionKind::Redirect:
+    out.status = in.u16();
+    out.location = list<LocationPart>(in, 5, [](Reader& r) {
+      const auto part = r.code<LocationPartKind>(kLocationPartKindCount, "unknown location part");
+      return LocationPart{part, r.text()};
+    });
+    break;
+  }
+  in.require(out.kind == ActionKind::Pool || (out.status >= 200 && out.status <= 599),
+             "a status out of range");
+  return out;
+}
+
+Route readRoute(Reader& in, StateRegistry& registry) {
+  Route out;
+  out.listener = in.u32();
+  out.stats = registry.stats("route/" + in.text());
+  out.name = in.text();
+  out.hostKind = in.code<HostMatchKind>(kHostMatchKindCount, "unknown host match");
+  out.host = in.text();
+  out.pathKind = in.code<PathMatchKind>(kPathMatchKindCount, "unknown path match");
+  out.path = in.text();
+  if (out.pathKind == PathMatchKind::Regex) {
+    out.dfa = readDfa(in);
+  }
+  out.action = readAction(in);
+  out.stripPrefix = in.text();
+  out.addPrefix = in.text();
+  out.hostHeader = in.code<HostHeaderKind>(kHostHeaderKindCount, "unknown hostHeader");
+  out.hostHeaderValue = in.text();
+  out.requestEdits = list<HeaderEdit>(in, 9, readEdit);
+  out.responseEdits = list<HeaderEdit>(in, 9, readEdit);
+  return out;
+}
+
+Pool readPool(Reader& in, StateRegistry& registry) {
+  Pool out;
+  out.name = in.text();
+  out.strategy = in.code<Strategy>(kStrategyCount, "unknown strategy");
+  out.targets = readRange(in);
+  out.table = list<std::uint32_t>(in, 4, [](Reader& r) { return r.u32(); });
+  out.retries = in.u32();
+  out.ejectAfter = in.u32();
+  out.ejectMs = in.u32();
+  out.maxEjectMs = in.u32();
+  out.idleMs = in.u32();
+  out.maxIdle = in.u32();
+  out.stats = registry.stats("pool/" + out.name);
+  out.state = registry.pool(out.name);
+  return out;
+}
+
+Target readTarget(Reader& in) {
+  Target out;
+  out.pool = in.u32();
+  out.name = in.text();
+  out.authority = in.text();
+  out.address = readAddress(in);
+  out.weight = in.u32();
+  return out;
+}
+
+bool fits(const Range& range, std::size_t size) noexcept {
+  return range.first <= size && range.count <= size - range.first;
+}
+
+/// Every reference from one table into another.
+void checkReferences(Reader& in, const Plan& plan) {
+  for (const Listener& listener : plan.listeners) {
+    in.require(fits(listener.routes, plan.routes.size()), "a listener's routes out of range");
+    in.require((listener.protocol == Protocol::Http) == (listener.pool < 0),
+               "a listener's pool does not suit its protocol");
+    in.require(listener.pool < 0 || static_cast<std::size_t>(listener.pool) < plan.pools.size(),
+               "a listener's pool out of range");
+  }
+  for (const Route& route : plan.routes) {
+    in.require(route.listener < plan.listeners.size(), "a route's listener out of range");
+    in.require(route.action.kind != ActionKind::Pool || route.action.pool < plan.pools.size(),
+               "a route's pool out of range");
+  }
+  for (const Pool& pool : plan.pools) {
+    in.require(fits(pool.targets, plan.targets.size()) && pool.targets.count > 0,
+               "a pool's targets out of range");
+    for (const std::uint32_t entry : pool.table) {
+      in.require(entry < pool.targets.count, "a strategy table's entry out of range");
+    }
+    in.require(!pool.table.empty() || pool.strategy == Strategy::LeastConnections,
+               "a pool without its strategy's table");
+  }
+  for (const Target& target : plan.targets) {
+    in.require(target.pool < plan.pools.size(), "a target's pool out of range");
+    in.require(target.weight > 0, "a target without weight");
+  }
+}
+
+} // namespace
+
+Decoded decodePlan(std::span<const std::uint8_t> bytes, StateRegistry& registry) {
+  Reader in(bytes);
+  auto plan = std::make_shared<Plan>();
+  in.require(in.u32() == kMagic, "not a plan of this version");
+  plan->version = in.u64();
+  plan->listeners = list<Listener>(in, 64, readListener);
+  plan->routes = list<Route>(in, 40, [&](Reader& r) { return readRoute(r, registry); });
+  plan->pools = list<Pool>(in, 40, [&](Reader& r) { return readPool(r, registry); });
+  plan->targets = list<Target>(in, 20, readTarget);
+  in.require(in.isAtEnd(), "bytes after the plan");
+  if (in.isGood()) {
+    checkReferences(in, *plan);
+  }
+  if (!in.isGood()) {
+    registry.prune();
+    return {nullptr, in.problem()};
+  }
+  for (Listener& listener : plan->listeners) {
+    listener.stats = registry.stats("listener/" + listener.name);
+    listener.state = registry.listener(listener.name);
+  }
+  for (Target& target : plan->targets) {
+    const std::string key = plan->pools[target.pool].name + "/" + target.name;
+    target.stats = registry.stats("target/" + key);
+    target.state = registry.target(key);
+  }
+  return {std::move(plan), {}};
+}
+
+} // namespace sluice::plan

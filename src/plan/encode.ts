@@ -1,0 +1,221 @@
+// A plan as bytes, the form in which it crosses the addon boundary: fixed order, little-endian, strings and
+// lists with a 32-bit count in front. native/plan/decode.cc reads exactly this and checks every index again.
+import type { SocketAddress } from '../contract/address.ts';
+import { addressBytes } from '../contract/address.ts';
+import {
+  ACTIONS,
+  ADDRESS_FAMILIES,
+  EDIT_OPS,
+  FORWARDED_MODES,
+  HOST_HEADERS,
+  HOST_MATCHES,
+  PATH_MATCHES,
+  PROTOCOLS,
+  REDIRECT_PARTS,
+  SPLICE_MODES,
+  STRATEGIES,
+} from '../contract/codes.ts';
+import type {
+  Cidr,
+  HeaderEdit,
+  Plan,
+  PlanListener,
+  PlanPool,
+  PlanRoute,
+  PlanTarget,
+} from './plan.ts';
+
+/** Changes whenever the layout does; decode.cc refuses any other. */
+export const PLAN_MAGIC = 0x534c5031;
+
+class Writer {
+  #bytes = new Uint8Array(4096);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+
+  u8(value: number): void {
+    this.#reserve(1);
+    this.#view.setUint8(this.#length, value);
+    this.#length += 1;
+  }
+  u16(value: number): void {
+    this.#reserve(2);
+    this.#view.setUint16(this.#length, value, true);
+    this.#length += 2;
+  }
+  u32(value: number): void {
+    this.#reserve(4);
+    this.#view.setUint32(this.#length, value, true);
+    this.#length += 4;
+  }
+  u64(value: number): void {
+    this.u32(value % 2 ** 32);
+    this.u32(Math.floor(value / 2 ** 32));
+  }
+  code<T extends string>(table: readonly T[], value: T): void {
+    this.u8(table.indexOf(value));
+  }
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+  bytes(bytes: Uint8Array): void {
+    this.u32(bytes.length);
+    this.raw(bytes);
+  }
+  text(value: string): void {
+    // Latin-1 bytes above 0x7f in header values are configuration text: written as UTF-8.
+    this.bytes(Buffer.from(value, 'utf8'));
+  }
+  list<T>(items: readonly T[], write: (item: T) => void): void {
+    this.u32(items.length);
+    for (const item of items) write(item);
+  }
+  done(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #reserve(count: number): void {
+    if (this.#length + count <= this.#bytes.length) return;
+    const bigger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + count));
+    bigger.set(this.#bytes);
+    this.#bytes = bigger;
+    this.#view = new DataView(bigger.buffer);
+  }
+}
+
+export function encodePlan(plan: Plan): Uint8Array {
+  const out = new Writer();
+  out.u32(PLAN_MAGIC);
+  out.u64(plan.version);
+  out.list(plan.listeners, (listener) => writeListener(out, listener));
+  out.list(plan.routes, (route) => writeRoute(out, plan, route));
+  out.list(plan.pools, (pool) => writePool(out, pool));
+  out.list(plan.targets, (target) => writeTarget(out, target));
+  return out.done();
+}
+
+function writeAddress(out: Writer, address: SocketAddress): void {
+  out.code(ADDRESS_FAMILIES, address.family);
+  out.u16(address.port);
+  if (address.family === 'unix') out.text(address.host);
+  else out.raw(addressBytes(address.family, address.host));
+}
+
+function writeCidr(out: Writer, cidr: Cidr): void {
+  out.code(ADDRESS_FAMILIES, cidr.family);
+  out.raw(addressBytes(cidr.family, cidr.host));
+  out.u8(cidr.bits);
+}
+
+function writeListener(out: Writer, listener: PlanListener): void {
+  out.text(listener.name);
+  writeAddress(out, listener.address);
+  out.code(PROTOCOLS, listener.protocol);
+  out.u32(listener.routes.first);
+  out.u32(listener.routes.count);
+  out.u32(listener.pool ?? 0xffff_ffff);
+  out.u32(listener.maxConnections);
+  out.text(listener.accessLog ?? '');
+  out.code(FORWARDED_MODES, listener.forwarded);
+  out.list(listener.trustedProxies, (cidr) => writeCidr(out, cidr));
+  out.code(SPLICE_MODES, listener.splice);
+  const { timeouts, limits } = listener;
+  out.u32(timeouts.connectMs);
+  out.u32(timeouts.requestHeaderMs);
+  out.u32(timeouts.bodyIdleMs);
+  out.u32(timeouts.responseHeaderMs);
+  out.u32(timeouts.keepAliveMs);
+  out.u32(timeouts.idleMs);
+  out.u32(limits.headBytes);
+  out.u32(limits.headerCount);
+  out.u32(limits.targetBytes);
+  out.u64(limits.bodyBytes);
+  out.u32(listener.maxSessions);
+  out.u32(listener.responses);
+}
+
+function writeEdit(out: Writer, edit: HeaderEdit): void {
+  out.code(EDIT_OPS, edit.op);
+  out.text(edit.name);
+  out.text(edit.value);
+}
+
+function writeRoute(out: Writer, plan: Plan, route: PlanRoute): void {
+  out.u32(route.listener);
+  // Names are unique within a listener; with the listener's in front they are within the plan.
+  out.text(`${plan.listeners[route.listener]?.name ?? ''}/${route.name}`);
+  out.text(route.name);
+  out.code(HOST_MATCHES, route.host.kind);
+  out.text(route.host.kind === 'any' ? '' : route.host.value);
+  out.code(PATH_MATCHES, route.path.kind);
+  switch (route.path.kind) {
+    case 'any':
+      out.text('');
+      break;
+    case 'exact':
+    case 'prefix':
+      out.text(route.path.value);
+      break;
+    case 'regex': {
+      const { dfa } = route.path;
+      out.text(route.path.source);
+      out.u16(dfa.classCount);
+      out.raw(dfa.classes);
+      out.list([...dfa.next], (state) => out.u16(state));
+      out.bytes(dfa.accepting);
+      break;
+    }
+  }
+  out.code(ACTIONS, route.action.kind);
+  switch (route.action.kind) {
+    case 'pool':
+      out.u32(route.action.pool);
+      break;
+    case 'respond':
+      out.u16(route.action.status);
+      out.list(route.action.headers, ({ name, value }) => {
+        out.text(name);
+        out.text(value);
+      });
+      out.bytes(route.action.body);
+      break;
+    case 'redirect':
+      out.u16(route.action.status);
+      out.list(route.action.location, ({ part, text }) => {
+        out.code(REDIRECT_PARTS, part);
+        out.text(text);
+      });
+      break;
+  }
+  out.text(route.stripPrefix);
+  out.text(route.addPrefix);
+  out.code(HOST_HEADERS, route.hostHeader.kind);
+  out.text(route.hostHeader.kind === 'literal' ? route.hostHeader.value : '');
+  out.list(route.requestEdits, (edit) => writeEdit(out, edit));
+  out.list(route.responseEdits, (edit) => writeEdit(out, edit));
+}
+
+function writePool(out: Writer, pool: PlanPool): void {
+  out.text(pool.name);
+  out.code(STRATEGIES, pool.strategy);
+  out.u32(pool.targets.first);
+  out.u32(pool.targets.count);
+  out.u32(pool.table.length);
+  for (const entry of pool.table) out.u32(entry);
+  out.u32(pool.retries);
+  out.u32(pool.ejectAfter);
+  out.u32(pool.ejectMs);
+  out.u32(pool.maxEjectMs);
+  out.u32(pool.idleMs);
+  out.u32(pool.maxIdle);
+}
+
+function writeTarget(out: Writer, target: PlanTarget): void {
+  out.u32(target.pool);
+  out.text(target.name);
+  out.text(target.authority);
+  writeAddress(out, target.address);
+  out.u32(target.weight);
+}
