@@ -1,0 +1,115 @@
+// What the kernel says that processes used: CPU time, memory, children, and the machine's busy time.
+// Reads /proc only; pure parsers are exported for their tests.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+export interface CpuTime {
+  readonly userSeconds: number;
+  readonly systemSeconds: number;
+}
+
+export interface Memory {
+  /** Shared pages counted once over the processes that share them. */
+  readonly pssBytes: number;
+  readonly privateBytes: number;
+  readonly rssBytes: number;
+}
+
+interface Stat extends CpuTime {
+  readonly parent: number;
+}
+
+/** /proc/PID/stat. The command name, in parentheses, may itself hold spaces and parentheses. */
+export function parseStat(text: string, ticksPerSecond = TICKS_PER_SECOND): Stat {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return {
+    parent: Number(fields[1]),
+    userSeconds: Number(fields[11]) / ticksPerSecond,
+    systemSeconds: Number(fields[12]) / ticksPerSecond,
+  };
+}
+
+/** The first line of /proc/stat: user nice system idle iowait irq softirq steal … */
+export function parseBusy(text: string, ticksPerSecond = TICKS_PER_SECOND): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (text.split('\n', 1)[0] ?? '')
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq) / ticksPerSecond;
+}
+
+/** /proc/PID/smaps_rollup, in which sizes are in KiB. */
+export function parseSmaps(text: string): Memory {
+  const bytes = (key: string): number =>
+    1024 * Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN);
+  return {
+    pssBytes: bytes('Pss'),
+    privateBytes: bytes('Private_Clean') + bytes('Private_Dirty'),
+    rssBytes: bytes('Rss'),
+  };
+}
+
+/** `root` and everything that descends from it, by process id. */
+export function processTree(root: number): readonly number[] {
+  const childrenOf = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = tryReadStat(Number(name))?.parent;
+    if (parent === undefined) continue;
+    const siblings = childrenOf.get(parent);
+    if (siblings) siblings.push(Number(name));
+    else childrenOf.set(parent, [Number(name)]);
+  }
+  const tree: number[] = [];
+  for (let next = [root]; next.length > 0; ) {
+    tree.push(...next);
+    next = next.flatMap((pid) => childrenOf.get(pid) ?? []);
+  }
+  return tree.sort((a, b) => a - b);
+}
+
+/** CPU time of whole processes, all their threads. Throws when one of them is gone. */
+export function cpuTime(pids: readonly number[]): CpuTime {
+  let userSeconds = 0;
+  let systemSeconds = 0;
+  for (const pid of pids) {
+    const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    userSeconds += stat.userSeconds;
+    systemSeconds += stat.systemSeconds;
+  }
+  return { userSeconds, systemSeconds };
+}
+
+/** Seconds of CPU time that the whole machine has spent on anything since it started. */
+export function machineBusySeconds(): number {
+  return parseBusy(readFileSync('/proc/stat', 'utf8'));
+}
+
+export function memory(pids: readonly number[]): Memory {
+  const all = pids.map((pid) => parseSmaps(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')));
+  const sum = (of: (one: Memory) => number): number =>
+    all.reduce((total, one) => total + of(one), 0);
+  return {
+    pssBytes: sum((one) => one.pssBytes),
+    privateBytes: sum((one) => one.privateBytes),
+    rssBytes: sum((one) => one.rssBytes),
+  };
+}
+
+/** Whether a tracer is attached to every thread of the process. */
+export function isTraced(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /^TracerPid:\s+[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')),
+  );
+}
+
+function tryReadStat(pid: number): Stat | null {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return null; // it ended while we looked
+  }
+}

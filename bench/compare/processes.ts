@@ -1,0 +1,159 @@
+// Every program that a bench run starts, each in a process group of its own and pinned to one core, and
+// the folder for their files. Owned by main.ts for the whole run; whatever way the run ends, `close` or the
+// exit hook ends every group and removes the folder.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Raises the soft limit of open files to the hard one, pins, and becomes the program itself. */
+const PIN = 'ulimit -n "$(ulimit -Hn)"; exec taskset -c "$0" "$@"';
+const TAIL_CHARACTERS = 4_000;
+const STOP_PATIENCE_MS = 3_000;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class Program {
+  readonly name: string;
+  readonly pid: number;
+  readonly ended: Promise<Ended>;
+  #child: ChildProcess;
+  #hasEnded = false;
+  #output = '';
+  #stderr = '';
+
+  constructor(name: string, core: number, command: readonly string[]) {
+    this.name = name;
+    this.#child = spawn('/bin/sh', ['-c', PIN, String(core), ...command], {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_ENV: 'production' },
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.#child.stdin?.on('error', () => {}); // the program may be gone already; `ended` tells
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#output += text;
+      this.#child.emit('output');
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-TAIL_CHARACTERS);
+    });
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.once('error', reject);
+      this.#child.once('close', (code, signal) => {
+        this.#hasEnded = true;
+        this.#child.emit('output');
+        resolve({ code, signal });
+      });
+    });
+    this.ended.catch(() => {}); // observed by whoever awaits it
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  get output(): string {
+    return this.#output;
+  }
+
+  /** The last lines that the program wrote, for a message about its failure. */
+  get lastWords(): string {
+    const words = this.#stderr.trim() || this.#output.slice(-TAIL_CHARACTERS).trim();
+    return words.split('\n').slice(-6).join('\n');
+  }
+
+  /** The next whole line of standard output. */
+  async readLine(): Promise<string> {
+    for (;;) {
+      const end = this.#output.indexOf('\n');
+      if (end >= 0) {
+        const line = this.#output.slice(0, end);
+        this.#output = this.#output.slice(end + 1);
+        return line;
+      }
+      if (this.#hasEnded) throw new Error(`${this.name} ended early: ${this.lastWords}`);
+      await new Promise((resolve) => this.#child.once('output', resolve));
+    }
+  }
+
+  writeLine(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+
+  /** Signals the program's whole group; false when nothing is left of it. */
+  signal(signal: NodeJS.Signals): boolean {
+    if (this.pid === 0) return false;
+    try {
+      return process.kill(-this.pid, signal);
+    } catch {
+      return false;
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), STOP_PATIENCE_MS);
+    await this.ended.catch(() => {});
+    clearTimeout(timer);
+    this.signal('SIGKILL'); // children that outlived it
+  }
+}
+
+export class Processes {
+  readonly folder: string;
+  #programs = new Set<Program>();
+  #isClosed = false;
+
+  /** `parent` should be on a RAM disk: the origin serves files from the folder. */
+  constructor(parent: string) {
+    this.folder = mkdtempSync(join(parent, 'sluice-bench-'));
+    process.once('exit', () => this.#abandon());
+  }
+
+  /** Lets programs that give up root read the folder. */
+  async open(): Promise<void> {
+    await chmod(this.folder, 0o755);
+  }
+
+  start(name: string, core: number, command: readonly string[]): Program {
+    if (this.#isClosed) throw new Error('the bench is being stopped');
+    const program = new Program(name, core, command);
+    this.#programs.add(program);
+    program.ended.then(
+      () => this.#programs.delete(program),
+      () => this.#programs.delete(program),
+    );
+    return program;
+  }
+
+  /** Runs a program to its end and returns what it wrote on standard output. */
+  async run(name: string, core: number, command: readonly string[]): Promise<string> {
+    const program = this.start(name, core, command);
+    const { code, signal } = await program.ended;
+    if (code !== 0) {
+      throw new Error(`${name} failed (${signal ?? `exit ${code}`}): ${program.lastWords}`);
+    }
+    return program.output;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#programs].map((program) => program.stop()));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #abandon(): void {
+    for (const program of this.#programs) program.signal('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export function ramFolder(exists: (path: string) => boolean): string {
+  return exists('/dev/shm') ? '/dev/shm' : tmpdir();
+}

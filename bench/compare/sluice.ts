@@ -1,0 +1,61 @@
+// Sluice itself, once per engine, through its own command line.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  askProgram,
+  type Contestant,
+  type Found,
+  PATIENCE_SECONDS,
+  type Prepared,
+  type Relay,
+} from './contestant.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const COMMAND = join(ROOT, 'bin', 'sluice.js');
+
+export const native = contestant('native');
+export const js = contestant('js');
+
+function contestant(engine: 'native' | 'js'): Contestant {
+  return {
+    id: engine,
+    label: `Sluice ${engine}`,
+    protocols: ['http', 'tcp', 'udp'],
+    find,
+    prepare: (relay) => prepare(relay, engine),
+  };
+}
+
+async function find(): Promise<Found> {
+  if (!existsSync(COMMAND)) return { missing: 'bin/sluice.js does not exist' };
+  try {
+    return { version: (await askProgram(process.execPath, COMMAND, '--version')).trim() };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { missing: `sluice --version failed; is it built (npm run build)? ${reason}` };
+  }
+}
+
+function prepare(relay: Relay, engine: string): Prepared {
+  const file = join(relay.folder, 'sluice.yaml');
+  const settings = {
+    http: `
+    forwarded: "off"
+    timeouts: { keepAlive: ${PATIENCE_SECONDS}s }`,
+    tcp: '',
+    udp: `
+    idleTimeout: ${PATIENCE_SECONDS}s`,
+  } as const satisfies Record<Relay['protocol'], string>;
+  const configuration = `shutdownGrace: 1s
+listeners:
+  bench:
+    address: 127.0.0.1:${relay.listenPort}
+    protocol: ${relay.protocol}
+    pool: origin${settings[relay.protocol]}
+pools:
+  origin:
+    targets: ["127.0.0.1:${relay.targetPort}"]
+`;
+  const parameters = ['run', file, '--engine', engine, '--workers', '1'];
+  return { configuration, file, command: [process.execPath, COMMAND, ...parameters] };
+}

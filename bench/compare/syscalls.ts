@@ -1,0 +1,97 @@
+// System calls of a contestant for a piece of work, by name, counted by `strace -c -f`. Tracing slows the
+// proxy many times, so the counts say how it works and nothing about its speed, and come after the rounds.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ContestantId, findProgram } from './contestant.ts';
+import type { LoadTools } from './load.ts';
+import { isTraced } from './proc.ts';
+import { processesOf, type Running } from './running.ts';
+import type { Scenario } from './scenarios.ts';
+
+export interface SyscallCount {
+  readonly contestant: ContestantId;
+  readonly work: number;
+  readonly calls: Readonly<Record<string, number>>;
+  /** Why there are no counts; null when there are. */
+  readonly problem: string | null;
+}
+
+const RECEIVES = ['read', 'readv', 'recvfrom', 'recvmsg', 'recvmmsg'];
+const SENDS = ['write', 'writev', 'sendto', 'sendmsg', 'sendmmsg', 'sendfile'];
+const WAITS = ['epoll_wait', 'epoll_pwait', 'epoll_pwait2'];
+/** Connections opened and closed by the load itself, spread over its requests. */
+const ROUNDING = 0.05;
+const ATTACH_PATIENCE_MS = 5_000;
+
+export async function countSyscalls(
+  tools: LoadTools,
+  running: Running,
+  scenario: Scenario,
+  seconds: number,
+): Promise<SyscallCount> {
+  const contestant = running.contestant.id;
+  const nothing = { contestant, work: 0, calls: {} };
+  if (!findProgram('strace')) {
+    return { ...nothing, problem: 'strace is not installed (apt-get install strace)' };
+  }
+  const pids = processesOf(running);
+  const file = join(tools.processes.folder, `strace-${contestant}`);
+  const targets = pids.flatMap((pid) => ['-p', String(pid)]);
+  const strace = tools.processes.start('strace', tools.core, [
+    ...['strace', '-c', '-f', '-q', '-U', 'calls,name', '-o', file],
+    ...targets,
+  ]);
+  const deadline = Date.now() + ATTACH_PATIENCE_MS;
+  while (!pids.every(isTraced)) {
+    if (strace.hasEnded || Date.now() > deadline) {
+      await strace.stop();
+      return { ...nothing, problem: `strace did not attach: ${strace.lastWords}` };
+    }
+    await sleep(20);
+  }
+  try {
+    const { work, errors } = await scenario.load(tools, running.port, seconds);
+    return await finish(work, errors);
+  } catch (error) {
+    return await finish(0, [String(error)]);
+  }
+
+  async function finish(work: number, errors: readonly string[]): Promise<SyscallCount> {
+    strace.signal('SIGINT');
+    await strace.ended;
+    if (errors.length > 0) return { ...nothing, problem: errors.join(', ') };
+    return { contestant, work, calls: parseStrace(readFileSync(file, 'utf8')), problem: null };
+  }
+}
+
+/** The table of `strace -c -U calls,name`: two columns between rules of dashes, then a total. */
+export function parseStrace(text: string): Record<string, number> {
+  const calls: Record<string, number> = {};
+  for (const line of text.split('\n')) {
+    const [, count, name] = /^\s*(\d+)\s+(\w+)$/.exec(line) ?? [];
+    if (count && name && name !== 'total') calls[name] = Number(count);
+  }
+  return calls;
+}
+
+export interface SyscallGoal {
+  readonly text: string;
+  readonly perWork: number;
+  readonly most: number;
+  readonly isMet: boolean;
+}
+
+/** At most two receives, two sends and a share of one wait for a proxied request, and next to nothing else. */
+export function syscallGoals({ calls, work }: SyscallCount): readonly SyscallGoal[] {
+  const perWork = (names: readonly string[]): number =>
+    names.reduce((sum, name) => sum + (calls[name] ?? 0), 0) / work;
+  const named = [...RECEIVES, ...SENDS, ...WAITS];
+  const others = Object.keys(calls).filter((name) => !named.includes(name));
+  return [
+    { text: 'receives ≤ 2', perWork: perWork(RECEIVES), most: 2 },
+    { text: 'sends ≤ 2', perWork: perWork(SENDS), most: 2 },
+    { text: 'waits ≤ 1', perWork: perWork(WAITS), most: 1 },
+    { text: 'others 0', perWork: perWork(others), most: 0 },
+  ].map((goal) => ({ ...goal, isMet: goal.perWork <= goal.most + ROUNDING }));
+}
