@@ -1,0 +1,173 @@
+// The schema of listeners, one variant a protocol.
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { FORWARDED_MODES, SPLICE_MODES } from '../contract/codes.ts';
+import { type AddressContext, parseAddressRange } from './address.ts';
+import {
+  choice,
+  duration,
+  integer,
+  listenAddress,
+  plainText,
+  says,
+  size,
+  written,
+} from './fields.ts';
+import { maybe, route } from './schema-route.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const poolName = () => plainText('the name of a pool');
+
+const connectTimeout = () =>
+  duration().prefault('5s').describe('How long a target may take to accept a connection.');
+
+const httpTimeouts = z
+  .strictObject({
+    connect: connectTimeout(),
+    requestHeader: duration()
+      .prefault('30s')
+      .describe(
+        'From the first byte of a request to the end of its head, however slowly it trickles in; then 408.',
+      ),
+    bodyIdle: duration().prefault('60s').describe('Longest pause within a body, either way.'),
+    responseHeader: duration()
+      .prefault('60s')
+      .describe('From the end of the request to the head of the response; then 504.'),
+    keepAlive: duration()
+      .prefault('75s')
+      .describe('How long a client connection may idle between requests.'),
+    tunnelIdle: duration()
+      .prefault('1h')
+      .describe('How long an upgraded connection (WebSocket) may stay silent in both directions.'),
+  })
+  .prefault({})
+  .describe('Time limits.');
+
+const httpLimits = z
+  .strictObject({
+    head: size(KIB, MIB)
+      .prefault('32KiB')
+      .describe('Largest head (request line and headers), then 431; of responses too, then 502.'),
+    headerCount: integer(1, 256)
+      .prefault(100)
+      .describe('Most headers in a message, then 431 (502 for responses).'),
+    target: size(64, MIB)
+      .prefault('8KiB')
+      .describe('Longest request target (path and query), then 414.'),
+    body: size(0, Number.MAX_SAFE_INTEGER)
+      .prefault(0)
+      .describe('Largest request body, then 413. 0 = unlimited.'),
+  })
+  .prefault({})
+  .describe('Size limits.');
+
+/** What a plan holds where a protocol has no such setting. */
+export const defaultTimeouts = httpTimeouts.parse({});
+export const defaultLimits = httpLimits.parse({});
+
+const splice = () =>
+  choice(SPLICE_MODES)
+    .prefault('auto')
+    .describe(
+      'Whether bulk data moves inside the kernel: `auto` switches to it once a stream keeps filling buffers; `always` needs the native engine.',
+    );
+
+const accessLogSaid = says('true (standard output), false, or the name of a file');
+
+function common(context: AddressContext) {
+  return {
+    address: listenAddress(context).describe(
+      'Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` (the first address of the name), `:8080` (every IPv4 interface) or `unix:/run/sluice.sock`. Port 0 takes any free port.',
+    ),
+    accessLog: z
+      .union([z.boolean(), z.string().min(1, accessLogSaid)], accessLogSaid)
+      .transform((value) => {
+        if (value === true) return '-';
+        return value === false ? null : resolve(context.baseFolder, value);
+      })
+      .prefault(false)
+      .describe(
+        'One JSON line a request, connection or session: `true` writes to standard output, text names a file (relative to the configuration file).',
+      ),
+  };
+}
+
+const maxConnections = () =>
+  integer(0, 1_000_000)
+    .prefault(0)
+    .describe('Most open client connections; the newest beyond is refused. 0 = unlimited.');
+
+export function httpListener(context: AddressContext) {
+  return z
+    .strictObject({
+      protocol: z.literal('http').describe('HTTP/1.1, balanced by request.'),
+      ...common(context),
+      maxConnections: maxConnections(),
+      routes: maybe(
+        z.array(route(), says('a list of routes')).min(1, says('at least one route')),
+      ).describe(
+        'Tried in the order written: the first that matches takes the request. None matches: 404.',
+      ),
+      pool: maybe(poolName()).describe('Short for one route that sends everything to this pool.'),
+      forwarded: choice(FORWARDED_MODES)
+        .prefault('replace')
+        .describe(
+          'X-Forwarded-For, -Proto, -Host, X-Real-IP and Forwarded: `replace` what the client claims, `append` to it, or `off`: remove them and add none.',
+        ),
+      trustedProxies: z
+        .array(
+          written(
+            'an address or a block such as 10.0.0.0/8',
+            { title: 'address or block' },
+            parseAddressRange,
+          ),
+          says('a list of addresses and blocks'),
+        )
+        .prefault([])
+        .describe(
+          'Clients whose forwarded headers are believed and appended to even under `replace`.',
+        )
+        .meta({ examples: [['10.0.0.0/8', '::1']] }),
+      timeouts: httpTimeouts,
+      limits: httpLimits,
+      splice: splice(),
+    })
+    .meta({ oneOf: [{ required: ['routes'] }, { required: ['pool'] }] });
+}
+
+export function tcpListener(context: AddressContext) {
+  return z.strictObject({
+    protocol: z.literal('tcp').describe('Any protocol over TCP, balanced by connection.'),
+    ...common(context),
+    maxConnections: maxConnections(),
+    pool: poolName().describe('Where connections go.'),
+    timeouts: z.strictObject({ connect: connectTimeout() }).prefault({}).describe('Time limits.'),
+    idleTimeout: duration()
+      .prefault('10m')
+      .describe('A connection is closed after nothing moved in either direction for this long.'),
+    splice: splice(),
+  });
+}
+
+export function udpListener(context: AddressContext) {
+  return z.strictObject({
+    protocol: z
+      .literal('udp')
+      .describe('Any protocol over UDP, balanced by client address and port (a session).'),
+    ...common(context),
+    pool: poolName().describe('Where datagrams go.'),
+    idleTimeout: duration()
+      .prefault('30s')
+      .describe('A session is forgotten after nothing moved in either direction for this long.'),
+    maxSessions: integer(1, 1_000_000)
+      .prefault(16_384)
+      .describe('Most sessions at a time; the least recently used goes when one more is needed.'),
+    responses: integer(0, 1_000_000)
+      .prefault(0)
+      .describe(
+        'A session ends after so many replies (DNS: 1). 0 = only the idle timeout ends it.',
+      ),
+  });
+}

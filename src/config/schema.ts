@@ -1,0 +1,163 @@
+// The schema of the whole configuration: the one source of validation, defaults, types, the JSON Schema and
+// docs/configuration.md. What spans several keys is in references.ts.
+import { z } from 'zod';
+import { PROTOCOLS, STRATEGIES } from '../contract/codes.ts';
+import type { AddressContext } from './address.ts';
+import { choice, duration, hintForWord, integer, says, targetAddress } from './fields.ts';
+import { httpListener, tcpListener, udpListener } from './schema-listener.ts';
+import { hostHeader } from './schema-route.ts';
+
+const PROTOCOL_HINTS = {
+  https:
+    'listeners do not speak TLS yet: http behind something that does, or tcp to pass TLS through',
+  tls: 'listeners do not speak TLS yet: tcp passes TLS through',
+  forward: 'forward proxying is not supported yet',
+  http2: 'HTTP/2 is not supported yet: http, or tcp to pass it through',
+};
+
+/** Names of listeners and pools. Those of Object.prototype would be found where nothing was written. */
+const name = (thing: string) =>
+  z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+      says(`the name of a ${thing}: letters, digits, ".", "_" and "-", at most 64`),
+    )
+    .refine((text) => !(text in Object.prototype), says(`another name for this ${thing}`));
+
+const strategyMeaning =
+  'How the pool chooses: `round-robin` in turn by weight; `random` by weight; `least-connections` the one with the fewest in flight for its weight; `ip-hash` by client address; `power-of-two-choices` the better of two drawn at random; `maglev` by client address, moving few clients when targets change.';
+
+function target(context: AddressContext) {
+  const address = targetAddress(context);
+  return z.union(
+    [
+      address.transform((value) => ({ address: value, weight: 1 })),
+      z.strictObject({
+        address: address.describe('The address of the target.'),
+        weight: integer(1, 1000).prefault(1).describe('Its share: 2 gets twice as much as 1.'),
+      }),
+    ],
+    says('an address such as 127.0.0.1:3000, or a map with address and weight', (input) =>
+      typeof input === 'number' ? `say on which host: "127.0.0.1:${input}"` : undefined,
+    ),
+  );
+}
+
+function pool(context: AddressContext) {
+  return z.strictObject({
+    targets: z
+      .array(target(context), says('a list of targets'))
+      .min(1, says('at least one target'))
+      .describe(
+        'Addresses, or maps with `address` and `weight`: `127.0.0.1:3000`, `[::1]:3000`, `app.internal:3000`, `unix:/run/app.sock`, `http://127.0.0.1:3000`. A name with several addresses stands for as many targets.',
+      )
+      .meta({ examples: [['127.0.0.1:3000', { address: '127.0.0.1:3001', weight: 2 }]] }),
+    strategy: choice(STRATEGIES, {
+      'least-conn': 'did you mean least-connections?',
+      p2c: 'did you mean power-of-two-choices?',
+      'consistent-hash': 'did you mean maglev?',
+      hash: 'did you mean ip-hash?',
+    })
+      .prefault('round-robin')
+      .describe(strategyMeaning),
+    hostHeader: hostHeader()
+      .prefault('client')
+      .describe(
+        'The Host that targets see: the client’s, the target’s own address, or a fixed one. A route’s own wins.',
+      ),
+    retries: z
+      .union(
+        [z.literal('auto'), integer(0, 10, 'auto or ')],
+        says('auto or a whole number from 0 to 10'),
+      )
+      .prefault('auto')
+      .describe(
+        'How many other targets are tried when one fails before it answered and trying again is safe. `auto`: one fewer than the pool has targets, at most 2.',
+      ),
+    eject: z
+      .strictObject({
+        after: integer(0, 1000)
+          .prefault(1)
+          .describe('Consecutive failures after which a target is set aside. 0 = never.'),
+        for: duration()
+          .prefault('2s')
+          .describe('How long it is set aside the first time; doubles with each time in a row.'),
+        max: duration().prefault('60s').describe('The longest it is set aside.'),
+      })
+      .prefault({})
+      .describe('Setting failing targets aside.'),
+    keepAlive: z
+      .strictObject({
+        idle: duration()
+          .prefault('60s')
+          .describe('Idle connections to a target are closed after this long.'),
+        maxIdle: integer(0, 65_535)
+          .prefault(256)
+          .describe(
+            'Most idle connections kept per target and worker. 0 = one connection a request.',
+          ),
+      })
+      .prefault({})
+      .describe('Connections to HTTP targets that are kept for the next request.'),
+  });
+}
+
+export function configSchema(context: AddressContext) {
+  return z.strictObject({
+    engine: choice(['auto', 'native', 'uws', 'js'])
+      .prefault('auto')
+      .describe(
+        'What carries the traffic: `native` (Linux), `uws`, `js` (anywhere), or `auto`: native, else js.',
+      ),
+    workers: z
+      .union(
+        [z.literal('auto'), integer(1, 256, 'auto or ')],
+        says('auto or a whole number from 1 to 256'),
+      )
+      .prefault('auto')
+      .describe('Threads of the native engine. `auto`: one a core.'),
+    shutdownGrace: duration(0)
+      .prefault('30s')
+      .describe('How long work in flight may take to finish on shutdown before it is cut.'),
+    listeners: z
+      .record(
+        name('listener'),
+        z.discriminatedUnion(
+          'protocol',
+          [httpListener(context), tcpListener(context), udpListener(context)],
+          { error: describeListenerIssue },
+        ),
+        says('a map of names and listeners'),
+      )
+      .describe('What to listen on, by name; at least one.')
+      .meta({ minProperties: 1 }),
+    pools: z
+      .record(name('pool'), pool(context), says('a map of names and pools'))
+      .prefault({})
+      .describe('Sets of targets, by name.'),
+  });
+}
+
+const saysProtocol = says(`one of ${PROTOCOLS.join(', ')}`, (input) =>
+  hintForWord(input, PROTOCOLS, PROTOCOL_HINTS),
+);
+const saysListener = says('a map of the keys of a listener, such as address and protocol');
+
+function describeListenerIssue(issue: {
+  readonly code?: string;
+  readonly input?: unknown;
+}): string {
+  if (issue.code === 'invalid_type') return saysListener.error(issue);
+  return saysProtocol.error({ input: (issue.input as { readonly protocol?: unknown }).protocol });
+}
+
+/** JSON Schema (draft 2020-12) of what a person writes, for editors. */
+export function configJsonSchema(): Record<string, unknown> {
+  const { $schema, ...rest } = z.toJSONSchema(configSchema({ baseFolder: '/' }), { io: 'input' });
+  return {
+    $schema,
+    title: 'Sluice configuration',
+    ...rest,
+  };
+}

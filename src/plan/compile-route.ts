@@ -1,0 +1,98 @@
+// One route of a listener, as written -> as engines carry it out.
+import type { PoolConfig, RouteConfig } from '../config/config.ts';
+import { compileRegex } from '../config/regex.ts';
+import { type ListenerIndex, type PoolIndex, routeIndex } from '../contract/ids.ts';
+import type { HostMatch, PathMatch, PlanRoute, RouteAction } from './plan.ts';
+
+export interface PoolReference {
+  readonly index: PoolIndex;
+  readonly hostHeader: PoolConfig['hostHeader'];
+}
+
+export interface RoutePlace {
+  readonly listener: ListenerIndex;
+  readonly index: number;
+  /** null when the route answers by itself. */
+  readonly pool: PoolReference | null;
+  /** Names taken by earlier routes of the listener; the route's own is added. */
+  readonly names: Set<string>;
+}
+
+export function compileRoute(route: RouteConfig, place: RoutePlace): PlanRoute {
+  const host: HostMatch = route.match.host ?? { kind: 'any' };
+  const path = compilePath(route);
+  const poolHost = place.pool === null ? { kind: 'client' as const } : place.pool.hostHeader;
+  return {
+    index: routeIndex(place.index),
+    listener: place.listener,
+    name: uniqueName(route.name ?? nameOf(host, path), place.names),
+    host,
+    path,
+    action: compileAction(route, place.pool),
+    stripPrefix: route.stripPrefix,
+    addPrefix: route.addPrefix,
+    hostHeader: route.hostHeader ?? poolHost,
+    requestEdits: route.requestHeaders,
+    responseEdits: route.responseHeaders,
+  };
+}
+
+/** The route that a listener's `pool` is short for. */
+export function poolRoute(listener: ListenerIndex, index: number, pool: PoolReference): PlanRoute {
+  return {
+    index: routeIndex(index),
+    listener,
+    name: '*',
+    host: { kind: 'any' },
+    path: { kind: 'any' },
+    action: { kind: 'pool', pool: pool.index },
+    stripPrefix: '',
+    addPrefix: '',
+    hostHeader: pool.hostHeader,
+    requestEdits: [],
+    responseEdits: [],
+  };
+}
+
+function compilePath(route: RouteConfig): PathMatch {
+  const { path, pathRegex: source } = route.match;
+  if (source === null) return path ?? { kind: 'any' };
+  const compiled = compileRegex(source);
+  if (!compiled.ok) throw new TypeError(`a checked configuration has no bad expression: ${source}`);
+  return { kind: 'regex', source, dfa: compiled.value };
+}
+
+function compileAction(route: RouteConfig, pool: PoolReference | null): RouteAction {
+  if (route.respond !== null) {
+    const { status, headers, body } = route.respond;
+    return { kind: 'respond', status, headers, body: new TextEncoder().encode(body) };
+  }
+  if (route.redirect !== null) {
+    return { kind: 'redirect', status: route.redirect.status, location: route.redirect.to };
+  }
+  if (pool === null) throw new TypeError('a checked route has exactly one action');
+  return { kind: 'pool', pool: pool.index };
+}
+
+/** The match as people write it: `example.com/api/*`, `~^/v[0-9]+/`, `*`. */
+function nameOf(host: HostMatch, path: PathMatch): string {
+  const hostText =
+    host.kind === 'any' ? '' : host.kind === 'suffix' ? `*${host.value}` : host.value;
+  switch (path.kind) {
+    case 'any':
+      return hostText === '' ? '*' : `${hostText}/*`;
+    case 'exact':
+      return hostText + path.value;
+    case 'prefix':
+      return `${hostText}${path.value}/*`;
+    case 'regex':
+      return `${hostText}~${path.source}`;
+  }
+}
+
+function uniqueName(wanted: string, taken: Set<string>): string {
+  let name = wanted;
+  for (let number = 2; taken.has(name); number++) name = `${wanted}#${number}`;
+  taken.add(name);
+  return name;
+}

@@ -1,0 +1,150 @@
+// Which route takes a request: the reference for meaning. The js engine and `sluice explain` call it; the native
+// engine does the same in native/http/route, and test/vectors/route.txt binds both. Pure, main thread.
+import { normalizeHost } from '../config/host.ts';
+import { tableMatches } from '../config/regex.ts';
+import { assertNever } from '../contract/ids.ts';
+import type { HostMatch, PathMatch, Plan, PlanListener, PlanRoute } from './plan.ts';
+
+export { normalizeHost } from '../config/host.ts';
+export { isQueryAllowed, normalizePath } from '../config/path.ts';
+
+export interface RouteRequest {
+  /** The request's authority as received: with a port, in any case, or '' when it has none. */
+  readonly host: string;
+  /** In the normal form of normalizePath(), or `*` for `OPTIONS *`. */
+  readonly path: string;
+}
+
+/** One route that was looked at, in order. */
+export interface RouteVerdict {
+  readonly route: PlanRoute;
+  readonly isMatch: boolean;
+  readonly reason: string;
+}
+
+export interface Explanation {
+  /** null when no route of the listener matches, which is answered 404 no_route. */
+  readonly route: PlanRoute | null;
+  readonly verdicts: readonly RouteVerdict[];
+}
+
+/** The first route that matches, or null. Nothing is allocated but the lower-case host. */
+export function findRoute(
+  plan: Plan,
+  listener: PlanListener,
+  request: RouteRequest,
+): PlanRoute | null {
+  const host = normalizeHost(request.host);
+  const end = listener.routes.first + listener.routes.count;
+  for (let index = listener.routes.first; index < end; index++) {
+    const route = plan.routes[index];
+    if (route && matchesHost(route.host, host) && matchesPath(route.path, request.path))
+      return route;
+  }
+  return null;
+}
+
+/** The first route that matches and a sentence for every route looked at, or null when none matches. */
+export function matchRoute(
+  plan: Plan,
+  listener: PlanListener,
+  request: RouteRequest,
+): { readonly route: PlanRoute; readonly why: readonly string[] } | null {
+  const { route, verdicts } = explainRoutes(plan, listener, request);
+  if (route === null) return null;
+  return { route, why: verdicts.map((verdict) => `${verdict.route.name}: ${verdict.reason}`) };
+}
+
+/** Like matchRoute, and it says why each route was passed over even when none matches. */
+export function explainRoutes(
+  plan: Plan,
+  listener: PlanListener,
+  request: RouteRequest,
+): Explanation {
+  const host = normalizeHost(request.host);
+  const verdicts: RouteVerdict[] = [];
+  const end = listener.routes.first + listener.routes.count;
+  for (const route of plan.routes.slice(listener.routes.first, end)) {
+    const failures = [
+      matchesHost(route.host, host) ? null : describeHostMiss(route.host, host),
+      matchesPath(route.path, request.path) ? null : describePathMiss(route.path, request.path),
+    ].filter((failure) => failure !== null);
+    if (failures.length === 0) {
+      verdicts.push({ route, isMatch: true, reason: describeMatch(route, host, request.path) });
+      return { route, verdicts };
+    }
+    verdicts.push({ route, isMatch: false, reason: failures.join('; ') });
+  }
+  return { route: null, verdicts };
+}
+
+/** The path that is forwarded: stripPrefix removed on a segment border, then addPrefix put in front. `*` stays. */
+export function rewritePath(
+  route: Pick<PlanRoute, 'stripPrefix' | 'addPrefix'>,
+  path: string,
+): string {
+  if (!path.startsWith('/')) return path;
+  const strip = route.stripPrefix;
+  const rest = strip !== '' && hasPrefix(path, strip) ? path.slice(strip.length) || '/' : path;
+  return route.addPrefix + rest;
+}
+
+export function matchesHost(match: HostMatch, host: string): boolean {
+  switch (match.kind) {
+    case 'any':
+      return true;
+    case 'exact':
+      return host === match.value;
+    case 'suffix':
+      return host.length > match.value.length && host.endsWith(match.value);
+    default:
+      return assertNever(match);
+  }
+}
+
+export function matchesPath(match: PathMatch, path: string): boolean {
+  switch (match.kind) {
+    case 'any':
+      return true;
+    case 'exact':
+      return path === match.value;
+    case 'prefix':
+      return hasPrefix(path, match.value);
+    case 'regex':
+      return tableMatches(match.dfa, path);
+    default:
+      return assertNever(match);
+  }
+}
+
+function hasPrefix(path: string, prefix: string): boolean {
+  return (
+    path.startsWith(prefix) &&
+    (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f)
+  );
+}
+
+function describeHostMiss(match: HostMatch, host: string): string {
+  const asked = host === '' ? 'the request names no host' : `host ${host}`;
+  if (match.kind === 'suffix') return `${asked} is not below ${match.value.slice(1)}`;
+  return match.kind === 'exact' ? `${asked} is not ${match.value}` : asked;
+}
+
+function describePathMiss(match: PathMatch, path: string): string {
+  if (match.kind === 'regex') return `path ${path} does not match /${match.source}/`;
+  if (match.kind === 'any') return `path ${path}`;
+  if (match.kind === 'exact') return `path ${path} is not ${match.value}`;
+  const isNear = path.startsWith(match.value);
+  return `path ${path} is not below ${match.value}/${isNear ? ' (prefixes end on segment borders)' : ''}`;
+}
+
+function describeMatch(route: PlanRoute, host: string, path: string): string {
+  const parts: string[] = [];
+  if (route.host.kind === 'exact') parts.push(`host is ${host}`);
+  if (route.host.kind === 'suffix')
+    parts.push(`host ${host} is below ${route.host.value.slice(1)}`);
+  if (route.path.kind === 'exact') parts.push(`path is ${path}`);
+  if (route.path.kind === 'prefix') parts.push(`path ${path} is below ${route.path.value}`);
+  if (route.path.kind === 'regex') parts.push(`path ${path} matches /${route.path.source}/`);
+  return parts.length === 0 ? 'matches every request' : parts.join(' and ');
+}
