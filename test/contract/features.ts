@@ -1,8 +1,39 @@
 // Every feature of the contract, in the order of the table.
 import type { Feature } from './case.ts';
+import { accessLogs } from './cases/access-log.ts';
+import { balance, ejections } from './cases/balance.ts';
+import { httpAborts } from './cases/http-aborts.ts';
 import { httpBodies } from './cases/http-bodies.ts';
 import { httpConnections } from './cases/http-connections.ts';
+import { generatedAnswers, httpLimits, httpTimeouts } from './cases/http-errors.ts';
+import { forwardedFields, hopByHopFields } from './cases/http-fields.ts';
 import { httpResponses } from './cases/http-responses.ts';
+import { httpRetry } from './cases/http-retry.ts';
+import { routes } from './cases/http-routes.ts';
+import { httpUpgrade } from './cases/http-upgrade.ts';
+import { lifecycle } from './cases/lifecycle.ts';
+import { stats } from './cases/stats.ts';
 import { tcp } from './cases/tcp.ts';
+import { udpRelay } from './cases/udp.ts';
 
-export const FEATURES: readonly Feature[] = [tcp, httpConnections, httpBodies, httpResponses];
+export const FEATURES: readonly Feature[] = [
+  tcp,
+  udpRelay,
+  httpConnections,
+  httpBodies,
+  httpResponses,
+  httpUpgrade,
+  routes,
+  hopByHopFields,
+  forwardedFields,
+  generatedAnswers,
+  httpTimeouts,
+  httpLimits,
+  httpAborts,
+  httpRetry,
+  balance,
+  ejections,
+  stats,
+  accessLogs,
+  lifecycle,
+];

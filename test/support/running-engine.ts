@@ -1,6 +1,6 @@
 // An engine under test: a configuration as a person writes it goes through parseConfig and compile, as in
 // production, and is applied to an engine that `create` makes.
-import { parseConfig } from '../../src/config/index.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 import type { SocketAddress } from '../../src/contract/address.ts';
 import type { Engine, EngineOptions, TargetState } from '../../src/engine/engine.ts';
 import { compile } from '../../src/plan/compile.ts';

@@ -107,10 +107,25 @@ export function startEchoTarget(options: TcpTargetOptions = {}): Promise<TcpTarg
   });
 }
 
-/** A port on 127.0.0.1 that was free a moment ago and that nothing listens on. */
-export async function freePort(host = '127.0.0.1'): Promise<number> {
+/** An address that nothing listens on. */
+export interface FreeAddress {
+  readonly host: string;
+  readonly port: number;
+  /** As a configuration names it. */
+  readonly text: string;
+}
+
+let freeHosts = 0;
+
+/**
+ * Every call has a loopback address of its own (127.77.x.y), so that nothing which takes a port elsewhere can
+ * come to sit on it.
+ */
+export async function freeAddress(): Promise<FreeAddress> {
+  freeHosts++;
+  const host = `127.77.${freeHosts >> 8}.${freeHosts & 255}`;
   const target = await startTcpTarget({ host });
   const { port } = target;
   await target.close();
-  return port;
+  return { host, port, text: `${host}:${port}` };
 }

@@ -1,9 +1,9 @@
 // HTTP/1.1 bodies: every framing, both ways, streamed with backpressure and never buffered whole.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { deferred, eventually, pause, within } from '../../support/deadline.ts';
+import { deferred, eventually, pause, settled, within } from '../../support/deadline.ts';
 import { fetchOnce, requestBytes } from '../../support/http-client.ts';
-import { chunk, ok, response } from '../../support/http-target.ts';
+import { chunk, ok } from '../../support/http-target.ts';
 import { fieldValue } from '../../support/strict-http.ts';
 import type { Case, Feature } from '../case.ts';
 import { httpConfig } from '../config.ts';

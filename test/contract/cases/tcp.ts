@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { deferred, eventually, pause, settled, within } from '../../support/deadline.ts';
 import type { RawConnection } from '../../support/raw-connection.ts';
-import { freePort, startEchoTarget, startTcpTarget } from '../../support/tcp-target.ts';
+import { freeAddress, startEchoTarget, startTcpTarget } from '../../support/tcp-target.ts';
 import type { Case, CaseContext, Feature } from '../case.ts';
 
 const MIB = 1024 * 1024;
@@ -211,7 +211,7 @@ const cases: Case[] = [
   {
     name: 'tries the next target when one refuses',
     run: async (test) => {
-      const dead = `127.0.0.1:${await freePort()}`;
+      const dead = (await freeAddress()).text;
       const target = await test.tcpTarget({ onConnection: (c) => c.send('alive') });
       const engine = await test.engine(tcpConfig([dead, target.address]));
       for (let i = 0; i < 4; i++) {
@@ -225,7 +225,7 @@ const cases: Case[] = [
   {
     name: 'closes the client and counts the error when every target refuses',
     run: async (test) => {
-      const dead = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+      const dead = [(await freeAddress()).text, (await freeAddress()).text];
       const engine = await test.engine(tcpConfig(dead));
       const client = await test.connect(engine.port('db'));
       await within(client.ended, 'the end at the client');
@@ -403,14 +403,15 @@ const cases: Case[] = [
   {
     name: 'relays to a target that comes up after the engine did',
     run: async (test) => {
-      const port = await freePort();
-      const engine = await test.engine(tcpConfig([`127.0.0.1:${port}`]));
+      const free = await freeAddress();
+      const engine = await test.engine(tcpConfig([free.text]));
       const early = await test.connect(engine.port('db'));
       await within(early.ended, 'the refusal');
       const up = deferred<void>();
       test.own(
         await startTcpTarget({
-          port,
+          host: free.host,
+          port: free.port,
           onConnection: (c) => {
             c.send('up');
             up.resolve();
