@@ -69,6 +69,10 @@ ${errorTable()}
 
 inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{${names}};
 
+/// Names these tables and the layout of an encoded plan.
+inline constexpr std::string_view kAbi = "${codes.ABI}";
+inline constexpr std::uint32_t kPlanMagic = ${codes.PLAN_MAGIC};
+
 inline constexpr unsigned kHistogramMinShift = ${codes.HISTOGRAM_MIN_SHIFT};
 inline constexpr unsigned kHistogramMaxShift = ${codes.HISTOGRAM_MAX_SHIFT};
 inline constexpr unsigned kHistogramSub = ${codes.HISTOGRAM_SUB};

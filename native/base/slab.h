@@ -13,8 +13,8 @@
 #define SLUICE_POISON(address, size) ASAN_POISON_MEMORY_REGION(address, size)
 #define SLUICE_UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION(address, size)
 #else
-#define SLUICE_POISON(address, size) static_cast<void>(0)
-#define SLUICE_UNPOISON(address, size) static_cast<void>(0)
+#define SLUICE_POISON(address, size) static_cast<void>(address)
+#define SLUICE_UNPOISON(address, size) static_cast<void>(address)
 #endif
 
 namespace sluice {

@@ -250,6 +250,10 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
 
 inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{"round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
 
+/// Names these tables and the layout of an encoded plan.
+inline constexpr std::string_view kAbi = "76bd41e4";
+inline constexpr std::uint32_t kPlanMagic = 1397510145;
+
 inline constexpr unsigned kHistogramMinShift = 9;
 inline constexpr unsigned kHistogramMaxShift = 37;
 inline constexpr unsigned kHistogramSub = 32;

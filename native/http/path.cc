@@ -97,9 +97,6 @@ std::size_t removeDotSegments(char* text, std::size_t size) {
 } // namespace
 
 PathResult normalizePath(std::string_view path, std::span<char> scratch) noexcept {
-  if (path == "*") {
-    return {true, path};
-  }
   if (!path.starts_with('/')) {
     return {};
   }

@@ -8,6 +8,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/assert.h"
+
 namespace sluice::http {
 
 /// Bytes a single call may index, and the words that takes.
@@ -33,7 +35,7 @@ struct ScanVariant {
 [[nodiscard]] bool isTokenChar(char c) noexcept;
 [[nodiscard]] bool isToken(std::string_view text) noexcept;
 
-/// Finds the next byte of either kind at or behind a position; positions asked for may only grow.
+/// Finds the next byte of either kind at or behind a position, which may not lie before the last one found.
 class HeadIndex {
  public:
   explicit HeadIndex(std::string_view text) noexcept : text_(text) {}
@@ -52,6 +54,7 @@ class HeadIndex {
       if (from >= end_) {
         load(from);
       }
+      SLUICE_ASSERT(from >= begin_);
       const std::size_t offset = from - begin_;
       std::size_t word = offset / 64;
       std::uint64_t bits = mask[word] & (~std::uint64_t{0} << (offset % 64));

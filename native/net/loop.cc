@@ -7,9 +7,9 @@ namespace sluice::net {
 
 namespace {
 
-std::uint64_t monotonicNs() noexcept {
+std::uint64_t readNs(clockid_t clock) noexcept {
   timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  ::clock_gettime(clock, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(now.tv_nsec);
 }
@@ -17,10 +17,16 @@ std::uint64_t monotonicNs() noexcept {
 } // namespace
 
 Loop::Loop() noexcept
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), nowNs_(monotonicNs()), wheel_(nowMs()) {}
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), nowNs_(readNs(CLOCK_MONOTONIC)), wheel_(nowMs()) {
+  readClock();
+}
 
 void Loop::readClock() noexcept {
-  nowNs_ = monotonicNs();
+  nowNs_ = readNs(CLOCK_MONOTONIC);
+  if (wallReadMs_ == 0 || nowMs() - wallReadMs_ >= 1000) {
+    wallReadMs_ = nowMs();
+    wallOffsetMs_ = readNs(CLOCK_REALTIME) / 1'000'000 - nowMs();
+  }
 }
 
 Status Loop::watch(int fd, std::uint32_t events, Source& source) noexcept {

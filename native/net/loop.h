@@ -81,6 +81,8 @@ public:
   /// CLOCK_MONOTONIC, read once a turn.
   [[nodiscard]] std::uint64_t nowNs() const noexcept { return nowNs_; }
   [[nodiscard]] std::uint64_t nowMs() const noexcept { return nowNs_ / 1'000'000; }
+  /// Milliseconds since 1970 by the wall clock, which is compared with the other one once a second.
+  [[nodiscard]] std::uint64_t wallMs() const noexcept { return nowMs() + wallOffsetMs_; }
 
   /// Where receives land: shared by all sources of the loop, valid until the owner returns.
   [[nodiscard]] std::span<char> scratch() noexcept { return scratch_; }
@@ -96,6 +98,8 @@ private:
 
   UniqueFd epoll_;
   std::uint64_t nowNs_ = 0;
+  std::uint64_t wallOffsetMs_ = 0;
+  std::uint64_t wallReadMs_ = 0;
   TimerWheel wheel_;
   Source* queueHead_ = nullptr;
   Source** queueTail_ = &queueHead_;

@@ -8,8 +8,6 @@ namespace sluice::plan {
 
 namespace {
 
-constexpr std::uint32_t kMagic = 0x534c5031;
-
 /// Reads values in order; once anything is wrong it yields zeros and keeps the first problem.
 class Reader {
 public:
@@ -285,7 +283,7 @@ void checkReferences(Reader& in, const Plan& plan) {
 Decoded decodePlan(std::span<const std::uint8_t> bytes, StateRegistry& registry) {
   Reader in(bytes);
   auto plan = std::make_shared<Plan>();
-  in.require(in.u32() == kMagic, "not a plan of this version");
+  in.require(in.u32() == kPlanMagic, "not a plan of this version");
   plan->version = in.u64();
   plan->listeners = list<Listener>(in, 64, readListener);
   plan->routes = list<Route>(in, 40, [&](Reader& r) { return readRoute(r, registry); });

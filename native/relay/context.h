@@ -73,6 +73,8 @@ private:
   std::uint32_t count_ = 0;
 };
 
+struct Slabs;
+
 struct Context {
   std::uint32_t worker;
   net::Loop& loop;
@@ -81,8 +83,14 @@ struct Context {
   /// Access log records on their way to the log writer's thread.
   ByteRing& log;
   FlowList& flows;
+  /// Where flows are made (relay/slabs.h).
+  Slabs& slabs;
   /// The plan in force; new work takes a lease of it.
   upstream::PlanLease current;
+
+  [[nodiscard]] plan::StatShard& shard(const std::shared_ptr<plan::EntityStats>& stats) noexcept {
+    return stats->of(worker);
+  }
 };
 
 } // namespace sluice::relay

@@ -33,7 +33,8 @@ export function addressBytes(family: 'ipv4' | 'ipv6', host: string): Uint8Array 
 export function clientKeyBytes(host: string): Uint8Array {
   if (!host.includes(':')) return host.includes('.') ? ipv4Bytes(host) : new Uint8Array(0);
   const bytes = ipv6Bytes(host);
-  const mapped = bytes.subarray(0, 10).every((b) => b === 0) && bytes[10] === 255 && bytes[11] === 255;
+  const mapped =
+    bytes.subarray(0, 10).every((b) => b === 0) && bytes[10] === 255 && bytes[11] === 255;
   return mapped ? bytes.slice(12) : bytes;
 }
 

@@ -271,6 +271,11 @@ export function errorCodeNumber(code: ErrorCode): number {
   return ERROR_CODE_NAMES.indexOf(code);
 }
 
+/** Raised whenever src/plan/encode.ts changes what it writes. */
+export const PLAN_LAYOUT = 1;
+/** The first four bytes of an encoded plan. */
+export const PLAN_MAGIC = 0x534c5000 + PLAN_LAYOUT;
+
 export const PROTOCOLS = ['http', 'tcp', 'udp'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
@@ -337,3 +342,35 @@ export const HISTOGRAM_BUCKETS = (HISTOGRAM_MAX_SHIFT - HISTOGRAM_MIN_SHIFT) * H
 
 /** Doubles that one entity occupies in a stats snapshot: counters, errors by code, histogram, its sum in ns. */
 export const STATS_STRIDE = COUNTERS.length + ERROR_CODE_NAMES.length + HISTOGRAM_BUCKETS + 1;
+
+/**
+ * Names the tables above and the layout of an encoded plan: an addon that was built from others is refused.
+ * FNV-1a over their JSON.
+ */
+export const ABI = abiOf(
+  JSON.stringify([
+    PLAN_LAYOUT,
+    ERROR_CODE_NAMES,
+    PROTOCOLS,
+    STRATEGIES,
+    FORWARDED_MODES,
+    SPLICE_MODES,
+    ADDRESS_FAMILIES,
+    HOST_MATCHES,
+    PATH_MATCHES,
+    ACTIONS,
+    HOST_HEADERS,
+    EDIT_OPS,
+    REDIRECT_PARTS,
+    COUNTERS,
+    HISTOGRAM_BUCKETS,
+  ]),
+);
+
+function abiOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  }
+  return hash.toString(16).padStart(8, '0');
+}

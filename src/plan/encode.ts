@@ -10,6 +10,7 @@ import {
   HOST_HEADERS,
   HOST_MATCHES,
   PATH_MATCHES,
+  PLAN_MAGIC,
   PROTOCOLS,
   REDIRECT_PARTS,
   SPLICE_MODES,
@@ -24,9 +25,6 @@ import type {
   PlanRoute,
   PlanTarget,
 } from './plan.ts';
-
-/** Changes whenever the layout does; decode.cc refuses any other. */
-export const PLAN_MAGIC = 0x534c5031;
 
 class Writer {
   #bytes = new Uint8Array(4096);

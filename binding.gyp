@@ -1,0 +1,62 @@
+# The addon, floor by floor: a file includes its own floor's folder or lower ones (ARCHITECTURE.md).
+{
+  "targets": [
+    {
+      "target_name": "sluice",
+      "sources": [
+        # F1
+        "native/plan/decode.cc",
+        "native/plan/plan.cc",
+        "native/plan/state.cc",
+        "native/net/acceptor.cc",
+        "native/net/file.cc",
+        "native/net/listen.cc",
+        "native/net/loop.cc",
+        "native/net/pump.cc",
+        "native/net/socket_address.cc",
+        "native/net/stream.cc",
+        "native/net/timer_wheel.cc",
+        "native/net/waker.cc",
+        # F2
+        "native/balance/ejection.cc",
+        "native/balance/hash.cc",
+        "native/balance/ip_hash.cc",
+        "native/balance/last_resort.cc",
+        "native/balance/least_connections.cc",
+        "native/balance/maglev.cc",
+        "native/balance/pick.cc",
+        "native/balance/power_of_two_choices.cc",
+        "native/balance/random.cc",
+        "native/balance/round_robin.cc",
+        # F3
+        "native/upstream/target_pool.cc",
+        # F4
+        "native/relay/access_log.cc",
+        "native/relay/tcp_relay.cc",
+        "native/relay/tunnel.cc",
+        # F5
+        "native/worker/engine.cc",
+        "native/worker/listener.cc",
+        "native/worker/log_writer.cc",
+        "native/worker/worker.cc",
+        # F6
+        "native/addon/addon.cc"
+      ],
+      "include_dirs": ["native"],
+      "defines": [
+        "NAPI_VERSION=9",
+        "NAPI_DISABLE_CPP_EXCEPTIONS",
+        "NODE_ADDON_API_DISABLE_DEPRECATED",
+        "NODE_ADDON_API_ENABLE_MAYBE"
+      ],
+      # Node's common.gypi asks for gnu++17.
+      "cflags_cc!": ["-std=gnu++17"],
+      "cflags_cc": [
+        "-std=gnu++20", "-O3", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fno-plt",
+        "-Wall", "-Wextra", "-Wshadow", "-Wconversion",
+        # As system headers: their warnings are not ours.
+        "-isystem", "<!(node -p \"require('node-addon-api').include_dir\")"
+      ]
+    }
+  ]
+}

@@ -1,0 +1,192 @@
+// Datagrams in batches: received into slots by recvmmsg, sent from there by sendmmsg. Where the kernel offers
+// it (UDP_GRO, UDP_SEGMENT) a run of equal datagrams travels as one piece, in and out; where it does not, or
+// refuses a piece, the same calls send them one by one. Boundaries and order are kept either way.
+//
+// DatagramInbox and DatagramOutbox belong to one relay on one worker and are allocated once. They never wait,
+// and never send what the kernel refused a second time: UDP does not queue.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "net/socket_address.h"
+
+namespace sluice::net {
+
+/// Whose datagram it is: the client's address and the local one that it was sent to, as plain words that are
+/// compared, hashed and turned into a destination again.
+struct DatagramPath {
+  /// Client address (2), local address (2; zero = the socket has only one), scope, port and family.
+  std::array<std::uint64_t, 5> words{};
+
+  [[nodiscard]] bool operator==(const DatagramPath&) const noexcept = default;
+  /// `seed` is secret, so that nobody can choose addresses that collide.
+  [[nodiscard]] std::uint64_t hash(std::uint64_t seed) const noexcept;
+  [[nodiscard]] std::uint16_t port() const noexcept;
+  [[nodiscard]] SocketAddress client() const noexcept;
+};
+
+/// A received datagram, or a run of datagrams of `segment` bytes each (the last may be shorter), or what is
+/// left of it, as it lies in its slot: bytes [from, to), of which those beyond kHotBytes are in `cold`.
+struct Parcel {
+  char* hot = nullptr;
+  char* cold = nullptr;
+  std::uint32_t from = 0;
+  std::uint32_t to = 0;
+  /// 0 = a single datagram.
+  std::uint32_t segment = 0;
+  /// It did not fit its slot; what arrived is not all of it.
+  bool isTruncated = false;
+
+  [[nodiscard]] std::uint32_t bytes() const noexcept { return to - from; }
+  [[nodiscard]] std::uint32_t datagrams() const noexcept {
+    return segment == 0 ? 1 : (bytes() + segment - 1) / segment;
+  }
+};
+
+/// What a socket can do, found out once.
+struct DatagramTraits {
+  bool isIpv6 = false;
+  /// Bound to an address that stands for several: datagrams bring the one that they were sent to.
+  bool isWildcard = false;
+  /// The kernel cuts a piece into datagrams on sending (UDP_SEGMENT).
+  bool canSegment = false;
+};
+
+/// Readies a bound socket from bindDatagram().
+[[nodiscard]] DatagramTraits prepareDatagrams(int fd, bool wantsRuns) noexcept;
+
+/// A socket that sends to `target` and hears only from there. `wantsRuns`: datagrams may arrive in one piece.
+[[nodiscard]] Result<UniqueFd> connectDatagrams(const SocketAddress& target, bool wantsRuns) noexcept;
+
+/// Takes a pending error (a queued ICMP answer) off the socket.
+void clearDatagramError(int fd) noexcept;
+
+struct Received {
+  std::uint32_t count = 0;
+  /// Nothing more is there; what comes later raises a new event.
+  bool isDrained = true;
+  /// TargetUnreachable, or None.
+  Errc failure = Errc::None;
+};
+
+/// Slots that datagrams are received into. Small ones lie close together in the hot part; only the excess of
+/// large ones touches the rest, whose pages the kernel provides when they are first needed.
+class DatagramInbox {
+public:
+  static constexpr std::uint32_t kSlots = 64;
+  static constexpr std::uint32_t kHotBytes = 2048;
+  static constexpr std::uint32_t kLargestBytes = 65536;
+
+  /// Null when the machine is out of memory. With `traits` the paths are received as well.
+  [[nodiscard]] static std::unique_ptr<DatagramInbox> make(const DatagramTraits* traits) noexcept;
+
+  /// Fills at most `count` slots from `first` on.
+  [[nodiscard]] Received receive(int fd, std::uint32_t first, std::uint32_t count) noexcept;
+  [[nodiscard]] Parcel parcel(std::uint32_t slot) const noexcept;
+  [[nodiscard]] DatagramPath path(std::uint32_t slot) const noexcept;
+
+private:
+  // An odd number of cache lines apart, so that the beginnings of slots do not compete for the same sets.
+  static constexpr std::size_t kHotStride = kHotBytes + 64;
+  static constexpr std::size_t kColdBytes = kLargestBytes - kHotBytes;
+  static constexpr std::size_t kControlBytes = 64;
+
+  DatagramInbox(const DatagramTraits* traits, std::unique_ptr<char[]> bytes) noexcept;
+  void ready(std::uint32_t slot) noexcept;
+
+  bool hasPaths_;
+  DatagramTraits traits_;
+  std::unique_ptr<char[]> bytes_;
+  std::array<mmsghdr, kSlots> headers_{};
+  std::array<std::array<iovec, 2>, kSlots> spans_{};
+  std::array<sockaddr_in6, kSlots> names_{};
+  alignas(cmsghdr) std::array<std::array<std::byte, kControlBytes>, kSlots> controls_{};
+};
+
+/// What became of the datagrams of an outbox since it was last asked.
+struct SendTally {
+  std::uint64_t datagrams = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t dropped = 0;
+};
+
+/// Datagrams on their way out of one socket: gathered, then sent with as few system calls as the kernel
+/// allows. Refers to the bytes in the inbox's slots: flush before these are received into again.
+class DatagramOutbox {
+public:
+  /// `traits` of the listening socket when what is added has a path, else null: the socket is connected.
+  [[nodiscard]] static std::unique_ptr<DatagramOutbox> make(const DatagramTraits* traits,
+                                                            bool canSegment) noexcept;
+
+  [[nodiscard]] bool isEmpty() const noexcept { return next_ == count_; }
+  /// Takes as much of `rest` as has room; false when some is left: flush, then add again.
+  [[nodiscard]] bool add(Parcel& rest, const DatagramPath* to) noexcept;
+  /// Sends all. On a connected socket TargetUnreachable ends it early: the datagrams not yet sent stay, to be
+  /// flushed to another socket or discarded.
+  Errc flush(int fd) noexcept;
+  /// Drops what is left.
+  void discard() noexcept;
+  [[nodiscard]] SendTally takeTally() noexcept;
+
+  /// Runs of datagrams of up to `bytes` may go in one piece; 0 = none.
+  void limitSegment(std::uint32_t bytes) noexcept { segmentLimit_ = bytes; }
+  [[nodiscard]] std::uint32_t segmentLimit() const noexcept { return segmentLimit_; }
+
+private:
+  static constexpr std::uint32_t kMessages = 128;
+  static constexpr std::uint32_t kSpans = 512;
+  static constexpr std::size_t kControlBytes = 64;
+  /// Limits of UDP_SEGMENT: datagrams in a piece, and its bytes (what an IPv4 packet holds).
+  static constexpr std::uint32_t kMaxRun = 64;
+  static constexpr std::uint32_t kMaxRunBytes = 65507;
+
+  struct Message {
+    DatagramPath path;
+    std::uint32_t firstSpan = 0;
+    std::uint32_t spans = 0;
+    std::uint32_t bytes = 0;
+    std::uint32_t datagrams = 0;
+    std::uint32_t segment = 0;
+    /// Its last datagram is whole, so another may follow.
+    bool isOpen = false;
+  };
+  enum class Next : std::uint8_t { GoOn, Stop };
+
+  DatagramOutbox(const DatagramTraits* traits, bool canSegment) noexcept;
+  [[nodiscard]] std::uint32_t roomInLast(const Parcel& rest, const DatagramPath* to) const noexcept;
+  void open(std::uint32_t segment, const DatagramPath* to) noexcept;
+  void append(Parcel& rest, std::uint32_t bytes, std::uint32_t datagrams) noexcept;
+  void address(msghdr& header, std::uint32_t number) noexcept;
+  void finish(std::uint32_t number) noexcept;
+  [[nodiscard]] int sendBatch(int fd) noexcept;
+  [[nodiscard]] Errc onRefused(int fd, int error) noexcept;
+  [[nodiscard]] Errc sendSingly(int fd, Message& message) noexcept;
+  [[nodiscard]] bool narrow(Message& message, std::uint32_t spans) noexcept;
+  void reset() noexcept;
+
+  bool isConnected_;
+  DatagramTraits traits_;
+  std::uint32_t segmentLimit_;
+  std::uint32_t count_ = 0;
+  /// The first message not yet sent.
+  std::uint32_t next_ = 0;
+  std::uint32_t spanCount_ = 0;
+  SendTally tally_;
+  std::array<Message, kMessages> messages_{};
+  std::array<mmsghdr, kMessages> headers_{};
+  std::array<iovec, kSpans> spans_{};
+  std::array<sockaddr_in6, kMessages> names_{};
+  alignas(cmsghdr) std::array<std::array<std::byte, kControlBytes>, kMessages> controls_{};
+};
+
+} // namespace sluice::net

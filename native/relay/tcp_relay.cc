@@ -1,0 +1,198 @@
+#include "relay/tcp_relay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "balance/ejection.h"
+#include "balance/hash.h"
+#include "balance/pick.h"
+#include "relay/access_log.h"
+#include "relay/slabs.h"
+
+namespace sluice::relay {
+
+TcpRelay::TcpRelay(Context& context, std::uint32_t listener,
+                   const net::SocketAddress& client) noexcept
+    : context_(context), plan_(context.current), listenerIndex_(listener), clientAddress_(client),
+      client_(context.loop, *this), upstream_(context.loop, *this), connectTimer_(*this),
+      startNs_(context.loop.nowNs()) {
+  stats_.listener = &context.shard(this->listener().stats);
+  stats_.pool = &context.shard(pool().stats);
+  stats_.pool->add(Counter::Connections);
+  stats_.pool->add(Counter::Active);
+  context_.flows.add(*this);
+}
+
+const plan::Listener& TcpRelay::listener() const noexcept {
+  return plan_->plan().listeners[listenerIndex_];
+}
+const plan::Pool& TcpRelay::pool() const noexcept {
+  return plan_->plan().pools[static_cast<std::size_t>(listener().pool)];
+}
+const plan::Target& TcpRelay::target() const noexcept {
+  return plan_->plan().targets[pool().targets.first + tried_[tries_ - 1]];
+}
+
+bool TcpRelay::pickTarget() noexcept {
+  const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
+  if (tries_ >= allowed) {
+    return false;
+  }
+  const balance::PickInput input{.key = balance::hashKey(clientAddress_.ipBytes()),
+                                 .rng = context_.rng,
+                                 .nowMs = context_.loop.nowMs(),
+                                 .excluded = {tried_.data(), tries_}};
+  std::int32_t picked = balance::pick(plan_->plan(), pool(), input);
+  if (picked < 0) {
+    picked = balance::lastResort(plan_->plan(), pool(), input);
+  }
+  if (picked < 0) {
+    return false;
+  }
+  tried_[tries_++] = static_cast<std::uint32_t>(picked);
+  hasTarget_ = true;
+  // Relaxed: a count that strategies read, which orders nothing.
+  target().state->inFlight.fetch_add(1, std::memory_order_relaxed);
+  stats_.target = &context_.shard(target().stats);
+  stats_.target->add(Counter::Active);
+  return true;
+}
+
+void TcpRelay::releaseTarget() noexcept {
+  if (std::exchange(hasTarget_, false)) {
+    target().state->inFlight.fetch_sub(1, std::memory_order_relaxed);
+    stats_.target->sub(Counter::Active);
+  }
+}
+
+void TcpRelay::connectNext() noexcept {
+  Errc why = Errc::NoTarget;
+  while (pickTarget()) {
+    const auto& address = plan_->pool(pool().targets.first + tried_[tries_ - 1])->address();
+    const Status begun = upstream_.connect(address);
+    if (begun) {
+      context_.loop.arm(connectTimer_, listener().timeouts.connectMs);
+      return;
+    }
+    why = begun.error();
+    if (errcInfo(why).side == Side::Internal) {
+      // Our own shortage is not the target's failure, and another target would not help.
+      break;
+    }
+    balance::onFailure(pool(), *target().state, context_.loop.nowMs());
+    stats_.target->error(why);
+    releaseTarget();
+  }
+  end(why);
+}
+
+void TcpRelay::onConnectFailed(Errc why) noexcept {
+  connectTimer_.cancel();
+  upstream_.close();
+  balance::onFailure(pool(), *target().state, context_.loop.nowMs());
+  const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
+  if (tries_ >= allowed || tries_ >= pool().targets.count) {
+    end(why);
+    return;
+  }
+  stats_.target->error(why);
+  stats_.add(Counter::Retries);
+  releaseTarget();
+  connectNext();
+}
+
+void TcpRelay::onConnected(net::Stream&, Errc outcome) noexcept {
+  if (outcome != Errc::None) {
+    onConnectFailed(outcome);
+    return;
+  }
+  connectTimer_.cancel();
+  balance::onSuccess(*target().state);
+  stats_.target->add(Counter::Connections);
+  stats_.target->latency(context_.loop.nowNs() - startNs_);
+  tunnel_.emplace(context_, *this, client_, upstream_);
+  tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice}, stats_, {}, {});
+}
+
+void TcpRelay::onTimer(net::Timer&) noexcept {
+  onConnectFailed(Errc::ConnectTimeout);
+}
+
+void TcpRelay::onReceiveEnd(net::Stream& stream, net::StreamEnd) noexcept {
+  // Before the tunnel takes over only the client can end, and only by a reset: nothing is received yet.
+  if (&stream == &client_) {
+    end(Errc::ClientAborted);
+  }
+}
+
+void TcpRelay::onTunnelEnd(Errc why) noexcept {
+  end(why);
+}
+
+void TcpRelay::onCut() noexcept {
+  end(Errc::None);
+}
+
+void TcpRelay::end(Errc why) noexcept {
+  if (std::exchange(isEnded_, true)) {
+    return;
+  }
+  connectTimer_.cancel();
+  if (why != Errc::None) {
+    stats_.error(why);
+  }
+  const std::uint64_t durationNs = context_.loop.nowNs() - startNs_;
+  stats_.listener->latency(durationNs);
+  stats_.pool->latency(durationNs);
+  const std::uint16_t log = plan_->log(listenerIndex_);
+  if (log != upstream::ActivePlan::kNoLog) {
+    writeLog(context_, log, *stats_.listener,
+             {.client = clientAddress_,
+              .listener = listener().name,
+              .bytesIn = tunnel_ ? tunnel_->bytesIn() : 0,
+              .bytesOut = tunnel_ ? tunnel_->bytesOut() : 0,
+              .durationNs = durationNs,
+              .target = hasTarget_ ? std::string_view(target().name) : std::string_view(),
+              .error = why});
+  }
+  releaseTarget();
+  if (tunnel_) {
+    tunnel_->stop();
+  }
+  if (why == Errc::None || why == Errc::IdleTimeout) {
+    client_.close();
+    upstream_.close();
+  } else {
+    // Both sides are to see that the stream was cut, not that it ended.
+    client_.abort();
+    upstream_.abort();
+  }
+  stats_.listener->sub(Counter::Active);
+  stats_.pool->sub(Counter::Active);
+  listener().state->connections.fetch_sub(1, std::memory_order_relaxed);
+  context_.flows.remove(*this);
+  context_.loop.dispose(*this);
+}
+
+void TcpRelay::dispose() noexcept {
+  context_.slabs.tcp.destroy(this);
+}
+
+void TcpRelay::open(Context& context, const ListenerSlot& slot, UniqueFd fd,
+                    const net::SocketAddress& client) noexcept {
+  TcpRelay* relay = context.slabs.tcp.make(context, slot.index, client);
+  if (relay == nullptr) {
+    const plan::Listener& listener = context.current->plan().listeners[slot.index];
+    context.shard(listener.stats).error(Errc::OutOfMemory);
+    context.shard(listener.stats).sub(Counter::Active);
+    listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  if (!relay->client_.adopt(std::move(fd))) {
+    relay->end(Errc::OutOfMemory);
+    return;
+  }
+  relay->connectNext();
+}
+
+} // namespace sluice::relay

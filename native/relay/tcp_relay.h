@@ -1,0 +1,68 @@
+// Layer 4, TCP: one client connection and the upstream connection made for it. Picks a target, connects,
+// tries another when that fails, then leaves the bytes to a Tunnel.
+//
+// Lives on the worker that accepted the client, from a slab; ends itself when the tunnel ends.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "net/stream.h"
+#include "relay/context.h"
+#include "relay/flow_stats.h"
+#include "relay/tunnel.h"
+
+namespace sluice::relay {
+
+class TcpRelay final : public Flow,
+                       public net::StreamOwner,
+                       public net::TimerOwner,
+                       public TunnelOwner {
+public:
+  /// Takes over an accepted connection. The acceptor has counted it.
+  static void open(Context& context, const ListenerSlot& slot, UniqueFd fd,
+                   const net::SocketAddress& client) noexcept;
+
+  TcpRelay(Context& context, std::uint32_t listener, const net::SocketAddress& client) noexcept;
+
+  void onDrain() noexcept override {}
+  void onCut() noexcept override;
+  void dispose() noexcept override;
+
+private:
+  static constexpr std::size_t kMaxTries = 11;
+
+  void onReceived(net::Stream&, std::string_view) noexcept override {}
+  void onReceiveEnd(net::Stream& stream, net::StreamEnd end) noexcept override;
+  void onSendRoom(net::Stream&) noexcept override {}
+  void onConnected(net::Stream& stream, Errc outcome) noexcept override;
+  void onTimer(net::Timer& timer) noexcept override;
+  void onTunnelEnd(Errc why) noexcept override;
+
+  [[nodiscard]] const plan::Listener& listener() const noexcept;
+  [[nodiscard]] const plan::Pool& pool() const noexcept;
+  [[nodiscard]] const plan::Target& target() const noexcept;
+  [[nodiscard]] bool pickTarget() noexcept;
+  void connectNext() noexcept;
+  void onConnectFailed(Errc why) noexcept;
+  void releaseTarget() noexcept;
+  void end(Errc why) noexcept;
+
+  Context& context_;
+  upstream::PlanLease plan_;
+  std::uint32_t listenerIndex_;
+  /// Positions within the pool that have been tried; the last one is the current target's.
+  std::array<std::uint32_t, kMaxTries> tried_{};
+  std::uint32_t tries_ = 0;
+  bool hasTarget_ = false;
+  bool isEnded_ = false;
+  net::SocketAddress clientAddress_;
+  net::Stream client_;
+  net::Stream upstream_;
+  net::Timer connectTimer_;
+  FlowStats stats_;
+  std::uint64_t startNs_;
+  std::optional<Tunnel> tunnel_;
+};
+
+} // namespace sluice::relay

@@ -1,0 +1,48 @@
+#include "worker/listener.h"
+
+#include <utility>
+
+#include "relay/tcp_relay.h"
+
+namespace sluice::worker {
+
+Status Listener::start(UniqueFd fd, bool isShared) noexcept {
+  return acceptor_.start(std::move(fd), isShared);
+}
+
+void Listener::close() noexcept {
+  slot_.isClosing = true;
+  acceptor_.close();
+}
+
+const plan::Listener& Listener::plan() const noexcept {
+  return context_.current->plan().listeners[slot_.index];
+}
+
+void Listener::onShed(Errc why) noexcept {
+  context_.shard(plan().stats).error(why);
+}
+
+void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcept {
+  const plan::Listener& listener = plan();
+  plan::StatShard& stats = context_.shard(listener.stats);
+  stats.add(Counter::Connections);
+  // Relaxed: only the count matters, and it is exact because adding and looking are one step.
+  const std::uint32_t others = listener.state->connections.fetch_add(1, std::memory_order_relaxed);
+  if (listener.maxConnections != 0 && others >= listener.maxConnections) {
+    listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
+    stats.error(Errc::ConnectionLimit);
+    return;
+  }
+  stats.add(Counter::Active);
+  switch (listener.protocol) {
+  case Protocol::Tcp:
+    relay::TcpRelay::open(context_, slot_, std::move(fd), client);
+    return;
+  case Protocol::Http:
+  case Protocol::Udp:
+    return;
+  }
+}
+
+} // namespace sluice::worker

@@ -1,0 +1,130 @@
+#include "worker/worker.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::worker {
+
+namespace {
+
+constexpr std::size_t kLogRingBytes = 1024 * 1024;
+
+} // namespace
+
+Worker::Worker(std::uint32_t index) noexcept
+    : rng_(0x51u * (index + 1)), log_(kLogRingBytes),
+      context_{.worker = index,
+               .loop = loop_,
+               .pipes = pipes_,
+               .rng = rng_,
+               .log = log_,
+               .flows = flows_,
+               .slabs = slabs_,
+               .current = {}},
+      waker_(*this) {}
+
+bool Worker::start() noexcept {
+  if (!loop_.isOpen() || !waker_.start(loop_)) {
+    return false;
+  }
+  // The thread inherits the mask: signals are the main thread's business, and a splice into a closed
+  // socket raises SIGPIPE.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  isRunning_ = ::pthread_create(&thread_, nullptr, &Worker::main, this) == 0;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return isRunning_;
+}
+
+void Worker::post(Command command) {
+  {
+    const std::lock_guard lock(mailboxMutex_);
+    mailbox_.push_back(std::move(command));
+  }
+  waker_.wake();
+}
+
+void Worker::join() noexcept {
+  if (std::exchange(isRunning_, false)) {
+    ::pthread_join(thread_, nullptr);
+  }
+}
+
+void* Worker::main(void* self) noexcept {
+  auto* worker = static_cast<Worker*>(self);
+  ::pthread_setname_np(::pthread_self(), "sluice-worker");
+  worker->run();
+  return nullptr;
+}
+
+void Worker::run() noexcept {
+  while (!isStopping_) {
+    loop_.turn();
+    openFlows_.store(flows_.count(), std::memory_order_relaxed);
+  }
+  openFlows_.store(0, std::memory_order_relaxed);
+}
+
+void Worker::onWake() noexcept {
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock(mailboxMutex_);
+    commands.swap(mailbox_);
+  }
+  for (Command& command : commands) {
+    std::visit([this](auto& what) { handle(what); }, command);
+  }
+}
+
+void Worker::open(std::uint32_t id, std::uint32_t index, ListenerHandover& handover) noexcept {
+  auto listener = std::make_unique<Listener>(context_);
+  listener->slot().index = index;
+  if (!listener->start(std::move(handover.socket), handover.isShared)) {
+    context_.shard(context_.current->plan().listeners[index].stats).error(Errc::OutOfMemory);
+    return;
+  }
+  listeners_.emplace(id, std::move(listener));
+}
+
+void Worker::handle(ApplyCommand& command) noexcept {
+  context_.current = pools_.activate(std::move(command.plan), std::move(command.logs));
+  std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> before = std::exchange(listeners_, {});
+  for (std::uint32_t index = 0; index < command.listeners.size(); ++index) {
+    ListenerHandover& handover = command.listeners[index];
+    const auto known = before.find(handover.id);
+    if (known == before.end()) {
+      open(handover.id, index, handover);
+      continue;
+    }
+    known->second->slot().index = index;
+    listeners_.insert(before.extract(known));
+  }
+  for (auto& [id, listener] : before) {
+    listener->close();
+    closing_.push_back(std::move(listener));
+  }
+  // Release: whoever sees the number sees a worker that serves the plan.
+  applied_.store(command.sequence, std::memory_order_release);
+}
+
+void Worker::handle(DrainCommand&) noexcept {
+  for (auto& [id, listener] : listeners_) {
+    listener->close();
+  }
+  flows_.forEach([](relay::Flow& flow) { flow.onDrain(); });
+}
+
+void Worker::handle(StopCommand&) noexcept {
+  for (auto& [id, listener] : listeners_) {
+    listener->close();
+  }
+  flows_.forEach([](relay::Flow& flow) { flow.onCut(); });
+  pools_.retireAll();
+  isStopping_ = true;
+}
+
+} // namespace sluice::worker

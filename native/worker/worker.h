@@ -1,0 +1,98 @@
+// A worker: one thread with one event loop that owns its listeners, flows, upstream pools, timers and buffers.
+// The main thread reaches it by mailbox only; what it publishes is atomic.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "net/loop.h"
+#include "net/waker.h"
+#include "relay/context.h"
+#include "relay/slabs.h"
+#include "worker/listener.h"
+
+namespace sluice::worker {
+
+/// A listener of the plan that is being applied, as one worker gets it.
+struct ListenerHandover {
+  /// The same number for as long as the listener keeps its address.
+  std::uint32_t id = 0;
+  /// Open when the listener is new to the workers.
+  UniqueFd socket;
+  bool isShared = false;
+};
+
+struct ApplyCommand {
+  std::uint64_t sequence = 0;
+  std::shared_ptr<const plan::Plan> plan;
+  /// One a listener, in the plan's order.
+  std::vector<ListenerHandover> listeners;
+  std::vector<std::uint16_t> logs;
+};
+struct DrainCommand {};
+struct StopCommand {};
+using Command = std::variant<ApplyCommand, DrainCommand, StopCommand>;
+
+class Worker final : public net::WakerOwner {
+public:
+  explicit Worker(std::uint32_t index) noexcept;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() = default;
+
+  // Main thread:
+  [[nodiscard]] bool start() noexcept;
+  void post(Command command);
+  void join() noexcept;
+  /// Sequence of the plan last taken over.
+  [[nodiscard]] std::uint64_t applied() const noexcept {
+    return applied_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] std::uint32_t openFlows() const noexcept {
+    return openFlows_.load(std::memory_order_relaxed);
+  }
+  /// Read by the log writer's thread.
+  [[nodiscard]] ByteRing& log() noexcept { return log_; }
+
+private:
+  static void* main(void* self) noexcept;
+  void run() noexcept;
+  void onWake() noexcept override;
+  void handle(ApplyCommand& command) noexcept;
+  void handle(DrainCommand& command) noexcept;
+  void handle(StopCommand& command) noexcept;
+  void open(std::uint32_t id, std::uint32_t index, ListenerHandover& handover) noexcept;
+
+  net::Loop loop_;
+  net::PipePool pipes_;
+  balance::Rng rng_;
+  ByteRing log_;
+  relay::FlowList flows_;
+  relay::Slabs slabs_;
+  upstream::TargetPools pools_;
+  relay::Context context_;
+  std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> listeners_;
+  /// Listeners that have left: flows may still point at their slots.
+  std::vector<std::unique_ptr<Listener>> closing_;
+  net::Waker waker_;
+  bool isStopping_ = false;
+  pthread_t thread_{};
+  bool isRunning_ = false;
+
+  /// Guards mailbox_: the main thread writes, this worker takes all at once when it is woken.
+  std::mutex mailboxMutex_;
+  std::vector<Command> mailbox_;
+
+  // Written by this worker, read by the main thread.
+  alignas(kCacheLine) std::atomic<std::uint64_t> applied_{0};
+  std::atomic<std::uint32_t> openFlows_{0};
+};
+
+} // namespace sluice::worker
