@@ -18,7 +18,7 @@ import { maybe, route } from './schema-route.ts';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-const poolName = () => plainText('the name of a pool');
+const poolName = () => plainText('the name of a pool', { title: 'name of a pool' });
 
 const connectTimeout = () =>
   duration().prefault('5s').describe('How long a target may take to accept a connection.');
@@ -49,13 +49,15 @@ const httpLimits = z
   .strictObject({
     head: size(KIB, MIB)
       .prefault('32KiB')
-      .describe('Largest head (request line and headers), then 431; of responses too, then 502.'),
+      .describe(
+        'Largest head (request line and headers), then 431; of responses too, then 502. From 1KiB to 1MiB.',
+      ),
     headerCount: integer(1, 256)
       .prefault(100)
       .describe('Most headers in a message, then 431 (502 for responses).'),
     target: size(64, MIB)
       .prefault('8KiB')
-      .describe('Longest request target (path and query), then 414.'),
+      .describe('Longest request target (path and query), then 414. From 64 bytes to 1MiB.'),
     body: size(0, Number.MAX_SAFE_INTEGER)
       .prefault(0)
       .describe('Largest request body, then 413. 0 = unlimited.'),
@@ -74,25 +76,27 @@ const splice = () =>
       'Whether bulk data moves inside the kernel: `auto` switches to it once a stream keeps filling buffers; `always` needs the native engine.',
     );
 
+const address = (context: AddressContext) =>
+  listenAddress(context).describe(
+    'Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` (the first address of the name), `:8080` (every IPv4 interface) or `unix:/run/sluice.sock`. Port 0 takes any free port.',
+  );
+
 const accessLogSaid = says('true (standard output), false, or the name of a file');
 
-function common(context: AddressContext) {
-  return {
-    address: listenAddress(context).describe(
-      'Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` (the first address of the name), `:8080` (every IPv4 interface) or `unix:/run/sluice.sock`. Port 0 takes any free port.',
-    ),
-    accessLog: z
-      .union([z.boolean(), z.string().min(1, accessLogSaid)], accessLogSaid)
-      .transform((value) => {
-        if (value === true) return '-';
-        return value === false ? null : resolve(context.baseFolder, value);
-      })
-      .prefault(false)
-      .describe(
-        'One JSON line a request, connection or session: `true` writes to standard output, text names a file (relative to the configuration file).',
-      ),
-  };
-}
+const accessLog = (context: AddressContext) =>
+  z
+    .union(
+      [z.boolean(), z.string().min(1, accessLogSaid).meta({ title: 'file name' })],
+      accessLogSaid,
+    )
+    .transform((value) => {
+      if (value === true) return '-';
+      return value === false ? null : resolve(context.baseFolder, value);
+    })
+    .prefault(false)
+    .describe(
+      'One JSON line a request, connection or session: `true` writes to standard output, text names a file (relative to the configuration file).',
+    );
 
 const maxConnections = () =>
   integer(0, 1_000_000)
@@ -102,9 +106,8 @@ const maxConnections = () =>
 export function httpListener(context: AddressContext) {
   return z
     .strictObject({
+      address: address(context),
       protocol: z.literal('http').describe('HTTP/1.1, balanced by request.'),
-      ...common(context),
-      maxConnections: maxConnections(),
       routes: maybe(
         z.array(route(), says('a list of routes')).min(1, says('at least one route')),
       ).describe(
@@ -132,31 +135,34 @@ export function httpListener(context: AddressContext) {
         .meta({ examples: [['10.0.0.0/8', '::1']] }),
       timeouts: httpTimeouts,
       limits: httpLimits,
+      maxConnections: maxConnections(),
       splice: splice(),
+      accessLog: accessLog(context),
     })
     .meta({ oneOf: [{ required: ['routes'] }, { required: ['pool'] }] });
 }
 
 export function tcpListener(context: AddressContext) {
   return z.strictObject({
+    address: address(context),
     protocol: z.literal('tcp').describe('Any protocol over TCP, balanced by connection.'),
-    ...common(context),
-    maxConnections: maxConnections(),
     pool: poolName().describe('Where connections go.'),
     timeouts: z.strictObject({ connect: connectTimeout() }).prefault({}).describe('Time limits.'),
     idleTimeout: duration()
       .prefault('10m')
       .describe('A connection is closed after nothing moved in either direction for this long.'),
+    maxConnections: maxConnections(),
     splice: splice(),
+    accessLog: accessLog(context),
   });
 }
 
 export function udpListener(context: AddressContext) {
   return z.strictObject({
+    address: address(context),
     protocol: z
       .literal('udp')
       .describe('Any protocol over UDP, balanced by client address and port (a session).'),
-    ...common(context),
     pool: poolName().describe('Where datagrams go.'),
     idleTimeout: duration()
       .prefault('30s')
@@ -169,5 +175,6 @@ export function udpListener(context: AddressContext) {
       .describe(
         'A session ends after so many replies (DNS: 1). 0 = only the idle timeout ends it.',
       ),
+    accessLog: accessLog(context),
   });
 }

@@ -192,7 +192,9 @@ export function route() {
         ),
       ).describe('For stats and logs. Left out: made from `match`.'),
       match: match(),
-      pool: maybe(plainText('the name of a pool')).describe('Forward to this pool.'),
+      pool: maybe(plainText('the name of a pool', { title: 'name of a pool' })).describe(
+        'Forward to this pool.',
+      ),
       respond: maybe(respond()).describe('Answer at once, without a target.'),
       redirect: maybe(redirect()).describe('Answer with a redirection.'),
       stripPrefix: prefix('/server1')
@@ -206,7 +208,7 @@ export function route() {
         .transform((value) => value ?? '')
         .describe('Put in front of the path, after `stripPrefix`.'),
       hostHeader: maybe(hostHeader()).describe(
-        'The Host that the target sees: the client’s, the target’s own address, or a fixed one. Left out: as the pool says.',
+        "The Host that the target sees: the client's, the target's own address, or a fixed one. Left out: as the pool says.",
       ),
       requestHeaders: headerEdits()
         .prefault({})

@@ -64,7 +64,7 @@ function pool(context: AddressContext) {
     hostHeader: hostHeader()
       .prefault('client')
       .describe(
-        'The Host that targets see: the client’s, the target’s own address, or a fixed one. A route’s own wins.',
+        "The Host that targets see: the client's, the target's own address, or a fixed one. A route's own wins.",
       ),
     retries: z
       .union(
@@ -152,12 +152,15 @@ function describeListenerIssue(issue: {
   return saysProtocol.error({ input: (issue.input as { readonly protocol?: unknown }).protocol });
 }
 
-/** JSON Schema (draft 2020-12) of what a person writes, for editors. */
+/** JSON Schema (draft 2020-12) of what a person writes, for editors and for docs/configuration.md. */
 export function configJsonSchema(): Record<string, unknown> {
-  const { $schema, ...rest } = z.toJSONSchema(configSchema({ baseFolder: '/' }), { io: 'input' });
-  return {
-    $schema,
-    title: 'Sluice configuration',
-    ...rest,
-  };
+  const { $schema, ...rest } = z.toJSONSchema(configSchema({ baseFolder: '/' }), {
+    io: 'input',
+    override: ({ zodSchema, jsonSchema }) => {
+      // zod takes the examples of a schema that transforms for its output; ours are all of the input.
+      const examples = z.globalRegistry.get(zodSchema)?.examples;
+      if (Array.isArray(examples)) jsonSchema.examples = examples;
+    },
+  });
+  return { $schema, title: 'Sluice configuration', ...rest };
 }

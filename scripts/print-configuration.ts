@@ -1,0 +1,311 @@
+// Prints docs/configuration.md from the schema that validates configurations, so that the two cannot differ.
+// `npm run docs`; an argument names another file to write.
+import { writeFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { parseConfig } from '../src/config/parse.ts';
+import { configJsonSchema } from '../src/config/schema.ts';
+import { SluiceError } from '../src/contract/errors.ts';
+
+interface Schema {
+  readonly type?: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema | false;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+}
+
+const EXAMPLE = `engine: auto
+listeners:
+  web:
+    address: 0.0.0.0:8080
+    protocol: http
+    routes:
+      - match: { host: old.example.com }
+        redirect: { to: "https://example.com{path}{query}", status: 308 }
+      - match: { path: /healthz }
+        respond: { body: ok }
+      - match: { path: /server1/* }
+        stripPrefix: /server1
+        pool: one
+      - pool: api
+  database: { address: 127.0.0.1:5433, protocol: tcp, pool: postgres }
+  media:    { address: 0.0.0.0:9000, protocol: udp, pool: streams }
+pools:
+  api:
+    strategy: least-connections
+    targets: ["127.0.0.1:3000", { address: "127.0.0.1:3001", weight: 2 }]
+  one:      { targets: ["localhost:5001"], hostHeader: target }
+  postgres: { targets: ["10.0.0.5:5432"] }
+  streams:  { strategy: ip-hash, targets: ["localhost:10000", "localhost:10001"] }
+`;
+
+const MISTAKEN = `listeners:
+  web:
+    address: 8080
+    protocol: http
+    timeouts: { connect: 5 }
+    routes:
+      - match: { path: /api* }
+        pool: apj
+pools:
+  api: { targets: ["127.0.0.1:3000"], stategy: random }
+`;
+
+const schema = configJsonSchema() as Schema;
+const listeners = valuesOf(at(schema, 'listeners')).oneOf ?? [];
+const http = listenerOf('http');
+const route = at(http, 'routes').items ?? {};
+const pool = valuesOf(at(schema, 'pools'));
+
+const page = `<!-- Printed from src/config/schema.ts by \`npm run docs\`. Do not edit. -->
+# Configuration
+
+A configuration says where to listen, how requests find a pool, and which targets a pool has. It is written in YAML,
+in JSON, or in TypeScript with \`defineConfig()\`; \`sluice check FILE\` tells everything that is wrong with it and
+\`sluice schema\` prints a JSON Schema for editors.
+
+\`\`\`yaml
+${EXAMPLE}\`\`\`
+
+The same in TypeScript has full types, and may compute what it likes:
+
+\`\`\`ts
+import { defineConfig } from 'sluice';
+
+export default defineConfig({
+  listeners: { web: { address: ':8080', protocol: 'http', pool: 'api' } },
+  pools: { api: { targets: [3000, 3001].map((port) => \`127.0.0.1:\${port}\`) } },
+});
+\`\`\`
+
+## How values are written
+
+| kind | written as |
+|---|---|
+| duration | A number and a unit: \`500ms\`, \`1.5s\`, \`2m\`, \`1h\`, \`1d\`; at most \`24d\`. A number without a unit is refused, because nobody agrees on what it means. |
+| size | \`64KiB\`, \`10MiB\` (powers of 1024), \`1MB\` (powers of 1000), or a plain number of bytes. |
+| address | \`127.0.0.1:80\`, \`[::1]:80\`, \`name:80\`, \`unix:/run/app.sock\`. Listeners also take \`:80\` for every IPv4 interface, targets also \`http://127.0.0.1:3000\`. |
+| name | Of a listener or pool: letters, digits, \`.\`, \`_\` and \`-\`, at most 64. |
+
+Relative file names (\`accessLog\`, unix sockets) are relative to the folder of the configuration file.
+
+## Top level
+
+${table(schema, { except: [] })}
+
+## Listeners
+
+A listener accepts connections or datagrams at one address. Port 0 takes a free port.
+
+### \`protocol: http\`
+
+${table(http, { except: ['routes'] })}
+
+Exactly one of \`routes\` and \`pool\`. See [Routes](#routes).
+
+### \`protocol: tcp\`
+
+${table(listenerOf('tcp'), { except: [] })}
+
+### \`protocol: udp\`
+
+${table(listenerOf('udp'), { except: [] })}
+
+## Routes
+
+A list, in the order in which the routes are tried: **the first that matches takes the request, as written.** Put
+\`/api/v2/*\` before \`/api/*\`. A request that no route matches is answered 404. \`sluice check\` warns of routes that can
+never have a turn, \`sluice explain FILE --request 'GET http://host/path'\` says which route takes a request, and why not
+those before it.
+
+${table(route, { except: ['match', 'respond', 'redirect', 'requestHeaders', 'responseHeaders'] })}
+
+Exactly one of \`pool\`, \`respond\` and \`redirect\`.
+
+### \`match\`
+
+${table(at(route, 'match'), { except: [] })}
+
+Requests are routed on one normal form of their path, and forwarded in it: escaped letters, digits, \`-\`, \`.\`, \`_\` and
+\`~\` are decoded, other escapes get upper-case digits, \`.\` and \`..\` segments are removed; \`//\` and \`%2F\` stay as they
+are. A path that climbs above the root, or holds \`%00\`, a broken escape, a backslash, \`#\` or anything that is not
+visible ASCII, is answered 400. The query is forwarded as it came.
+
+### \`respond\`
+
+${table(at(route, 'respond'), { except: [] })}
+
+### \`redirect\`
+
+${table(at(route, 'redirect'), { except: [] })}
+
+Without a host in front, \`to\` must begin with a slash and fixed text: a path is never taken for a host.
+
+### \`requestHeaders\` and \`responseHeaders\`
+
+${table(at(route, 'requestHeaders'), { except: [] })}
+
+Framing and connection headers (Content-Length, Transfer-Encoding, Connection, Keep-Alive, Trailer, TE, Upgrade) belong
+to the proxy and cannot be edited; for Host there is \`hostHeader\`. Values are one line of ASCII.
+
+## Pools
+
+A pool is a named set of targets with one strategy. Any number of routes and listeners may share it.
+
+${table(pool, { except: [] })}
+
+### A target as a map
+
+${table(targetMap(), { except: [] })}
+
+## When something is wrong
+
+All problems are reported at once, each with its place, what was expected and what was found. This file
+
+\`\`\`yaml
+${MISTAKEN}\`\`\`
+
+is answered with
+
+\`\`\`text
+${refusal(MISTAKEN)}
+\`\`\`
+`;
+
+writeFileSync(process.argv[2] ?? new URL('../docs/configuration.md', import.meta.url), page);
+
+function at(parent: Schema, key: string): Schema {
+  const child = parent.properties?.[key];
+  if (child === undefined) throw new Error(`the schema has no ${key} here any more`);
+  return child;
+}
+
+function valuesOf(record: Schema): Schema {
+  return record.additionalProperties === false ? {} : (record.additionalProperties ?? {});
+}
+
+function listenerOf(protocol: string): Schema {
+  const found = listeners.find((listener) => at(listener, 'protocol').const === protocol);
+  if (found === undefined) throw new Error(`the schema has no ${protocol} listener any more`);
+  return found;
+}
+
+function targetMap(): Schema {
+  const found = at(pool, 'targets').items?.anyOf?.find((option) => option.type === 'object');
+  if (found === undefined) throw new Error('the schema has no target map any more');
+  return found;
+}
+
+/** `except` lists keys that have a section of their own: their row does not spell out what is in them. */
+function table(of: Schema, options: { readonly except: readonly string[] }): string {
+  return [
+    '| key | value | default | meaning |',
+    '|---|---|---|---|',
+    ...rows(of, '', options.except),
+  ].join('\n');
+}
+
+function rows(of: Schema, prefix: string, except: readonly string[]): string[] {
+  return Object.entries(of.properties ?? {}).flatMap(([key, child]) => {
+    const isSection = child.properties !== undefined && !except.includes(key);
+    if (isSection) return rows(child, `${prefix}${key}.`, []);
+    const byDefault = of.required?.includes(key) ? 'required' : defaultText(child);
+    const kind = except.includes(key) ? `see [${key}](#${anchorOf(key)})` : kindText(child);
+    return `| \`${prefix}${key}\` | ${kind} | ${byDefault} | ${meaning(child)} |`;
+  });
+}
+
+function anchorOf(key: string): string {
+  return key.endsWith('Headers') ? 'requestheaders-and-responseheaders' : key.toLowerCase();
+}
+
+function kindText(of: Schema): string {
+  if (of.const !== undefined) return code(of.const);
+  if (of.enum !== undefined) return of.enum.map(code).join(' \\| ');
+  if (of.title !== undefined) return of.title;
+  if (of.anyOf !== undefined) return unionText(of.anyOf);
+  if (of.oneOf !== undefined && of.type === undefined) return 'map';
+  switch (of.type) {
+    case 'integer':
+      return `number ${of.minimum} to ${of.maximum}`;
+    case 'boolean':
+      return '`true` \\| `false`';
+    case 'array':
+      return `list of ${plural(kindText(of.items ?? {}))}`;
+    case 'object':
+      return of.additionalProperties
+        ? `map of ${plural(kindText(of.additionalProperties))}`
+        : 'map';
+    default:
+      return 'text';
+  }
+}
+
+function unionText(options: readonly Schema[]): string {
+  const kinds = options.map(kindText);
+  return kinds.join(options.every((option) => option.const !== undefined) ? ' \\| ' : ' or ');
+}
+
+function plural(kind: string): string {
+  if (kind === 'map') return 'maps';
+  if (kind === 'text') return 'texts';
+  return kind
+    .split(' or ')
+    .map((one) =>
+      one.startsWith('list') || one.startsWith('`') ? one : one === 'map' ? 'maps' : `${one}s`,
+    )
+    .join(' or ')
+    .replace('addresss', 'addresses');
+}
+
+function defaultText(of: Schema): string {
+  if (of.default === undefined) return '';
+  if (of.default === '') return 'empty';
+  const isEmpty = typeof of.default === 'object' && Object.keys(of.default ?? {}).length === 0;
+  return isEmpty ? 'none' : code(of.default);
+}
+
+function meaning(of: Schema): string {
+  const examples = (of.examples ?? []).map((example) =>
+    code(typeof example === 'string' ? example : yamlText(example)),
+  );
+  const shown = examples.length === 0 ? '' : ` For instance ${examples.join(', ')}.`;
+  return `${of.description ?? ''}${shown}`.replaceAll('|', '\\|');
+}
+
+/** Flow style, as people write it on one line. */
+function yamlText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(yamlText).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    return `{ ${Object.entries(value)
+      .map(([key, inner]) => `${key}: ${yamlText(inner)}`)
+      .join(', ')} }`;
+  }
+  return typeof value === 'string' && /[:{}[\],&*#?|<>=!%@`]/.test(value)
+    ? `"${value}"`
+    : String(value);
+}
+
+function code(value: unknown): string {
+  return `\`${String(value)}\``;
+}
+
+function refusal(text: string): string {
+  try {
+    parseConfig(parse(text), { subject: 'sluice.yaml' });
+  } catch (error) {
+    if (error instanceof SluiceError) return error.message;
+    throw error;
+  }
+  throw new Error('the mistaken example is accepted');
+}

@@ -1,0 +1,73 @@
+// What is allowed and yet cannot be meant.
+import type { Config, HttpListenerConfig, RouteConfig } from './config.ts';
+import { compileRegex, tableMatches } from './regex.ts';
+
+export interface ConfigWarning {
+  /** Where, as written: `listeners.web.routes[2]`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export function configWarnings(config: Config): readonly ConfigWarning[] {
+  const warnings: ConfigWarning[] = [];
+  const used = new Set<string | null>();
+  for (const [name, listener] of Object.entries(config.listeners)) {
+    used.add(listener.pool);
+    if (listener.protocol !== 'http') continue;
+    for (const route of listener.routes ?? []) used.add(route.pool);
+    warnings.push(...coveredRoutes(name, listener), ...idleTrust(name, listener));
+  }
+  for (const name of Object.keys(config.pools)) {
+    if (!used.has(name))
+      warnings.push({ path: `pools.${name}`, message: 'no listener and no route uses this pool' });
+  }
+  return warnings;
+}
+
+/** Routes are tried as written, so one behind another that takes all of its requests never has a turn. */
+function coveredRoutes(name: string, listener: HttpListenerConfig): ConfigWarning[] {
+  const routes = listener.routes ?? [];
+  return routes.flatMap((route, i) => {
+    const cover = routes.findIndex((earlier, j) => j < i && covers(earlier, route));
+    if (cover < 0) return [];
+    const message = `never matches: routes[${cover}], which comes first, takes everything that it would take`;
+    return [{ path: `listeners.${name}.routes[${i}]`, message }];
+  });
+}
+
+function covers(earlier: RouteConfig, later: RouteConfig): boolean {
+  return coversHost(earlier.match.host, later.match.host) && coversPath(earlier.match, later.match);
+}
+
+function coversHost(
+  earlier: RouteConfig['match']['host'],
+  later: RouteConfig['match']['host'],
+): boolean {
+  if (earlier === null) return true;
+  if (later === null) return false;
+  if (earlier.kind === 'exact') return later.kind === 'exact' && later.value === earlier.value;
+  return (
+    later.value === earlier.value ||
+    (later.value.endsWith(earlier.value) && later.value.length > earlier.value.length)
+  );
+}
+
+function coversPath(earlier: RouteConfig['match'], later: RouteConfig['match']): boolean {
+  if (earlier.pathRegex !== null) {
+    if (later.pathRegex !== null) return later.pathRegex === earlier.pathRegex;
+    if (later.path?.kind !== 'exact') return false;
+    const table = compileRegex(earlier.pathRegex);
+    return table.ok && tableMatches(table.value, later.path.value);
+  }
+  if (earlier.path === null || earlier.path.kind === 'any') return true;
+  if (later.path === null || later.path.kind === 'any') return false;
+  const isEqual = earlier.path.value === later.path.value;
+  if (earlier.path.kind === 'exact') return later.path.kind === 'exact' && isEqual;
+  return isEqual || later.path.value.startsWith(`${earlier.path.value}/`);
+}
+
+function idleTrust(name: string, listener: HttpListenerConfig): ConfigWarning[] {
+  if (listener.forwarded !== 'off' || listener.trustedProxies.length === 0) return [];
+  const message = "has no effect: forwarded is off, so nobody's forwarded headers are kept";
+  return [{ path: `listeners.${name}.trustedProxies`, message }];
+}
