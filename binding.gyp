@@ -55,7 +55,7 @@
         "-std=gnu++20", "-O3", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fno-plt",
         "-Wall", "-Wextra", "-Wshadow", "-Wconversion",
         # As system headers: their warnings are not ours.
-        "-isystem", "<!(node -p \"require('node-addon-api').include_dir\")"
+        "-isystem", "<(module_root_dir)/<!(node -p \"require('node-addon-api').include_dir\")"
       ]
     }
   ]

@@ -22,10 +22,10 @@ std::string keyOf(const plan::Listener& listener) {
   const plan::Address& address = listener.address;
   std::string key = isStream(listener) ? "stream/" : "datagram/";
   key.append(address.bytes.begin(), address.bytes.end());
-  key += "/" + std::to_string(static_cast<int>(address.family)) + "/" + address.path + "/" +
-         std::to_string(address.port);
+  key.append(std::to_string(static_cast<int>(address.family))).append("/");
+  key.append(std::to_string(address.port)).append("/").append(address.path);
   if (address.family != AddressFamily::Unix && address.port == 0) {
-    key += "/" + listener.name;
+    key.append(listener.name);
   }
   return key;
 }
