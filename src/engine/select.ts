@@ -1,0 +1,105 @@
+// Which engine carries a plan out. No silent fallback: what was asked for runs or is an error that names the option
+// and the engines that can; `auto` is native, else js, and says which and why.
+import { availableParallelism } from 'node:os';
+import { SluiceError } from '../contract/errors.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Capabilities, Engine, EngineName } from './engine.ts';
+import { createJsEngine } from './js/engine.ts';
+import { loadAddon } from './native/load.ts';
+import { createNativeEngine, NATIVE_CAPABILITIES } from './native/native-engine.ts';
+
+export interface EngineWish {
+  readonly engine: 'auto' | EngineName;
+  readonly workers: 'auto' | number;
+  readonly onWarning: (message: string) => void;
+}
+
+export interface Selection {
+  readonly engine: Engine;
+  /** Why this one, as a clause. */
+  readonly reason: string;
+}
+
+/** What each engine says of itself once it is made, known before, so that errors can name the engines that can. */
+export const CAPABILITIES: Readonly<Record<BuiltEngine, Capabilities>> = {
+  native: NATIVE_CAPABILITIES,
+  js: { protocols: ['http', 'tcp', 'udp'], workers: false, splice: false, unixListeners: true },
+};
+
+type BuiltEngine = Exclude<EngineName, 'uws'>;
+
+/** Throws SluiceError `engine_unavailable` or `engine_unsupported`. The engine has nothing open yet. */
+export function selectEngine(wish: EngineWish, plan: Plan): Selection {
+  const { name, reason } = chooseEngine(wish.engine);
+  checkCapabilities({ name, capabilities: CAPABILITIES[name] }, plan);
+  const { onWarning } = wish;
+  if (CAPABILITIES[name].workers) {
+    const workers = wish.workers === 'auto' ? availableParallelism() : wish.workers;
+    return { engine: createNativeEngine({ workers, onWarning }), reason };
+  }
+  if (wish.workers !== 'auto' && wish.workers > 1) {
+    if (wish.engine !== 'auto') refuse(name, `workers: ${wish.workers}`, (able) => able.workers);
+    onWarning(`workers: ${wish.workers} does not apply: the ${name} engine has one`);
+  }
+  return { engine: createJsEngine({ workers: 1, onWarning }), reason };
+}
+
+/** Throws SluiceError `engine_unsupported` when `plan` needs what the engine cannot do. */
+export function checkCapabilities(
+  { name, capabilities }: Pick<Engine, 'name' | 'capabilities'>,
+  plan: Plan,
+): void {
+  for (const listener of plan.listeners) {
+    const at = `listeners.${listener.name}`;
+    const { protocol, splice, address } = listener;
+    if (!capabilities.protocols.includes(protocol)) {
+      refuse(name, `${at}.protocol: ${protocol}`, (able) => able.protocols.includes(protocol));
+    }
+    if (splice === 'always' && !capabilities.splice) {
+      refuse(name, `${at}.splice: always`, (able) => able.splice);
+    }
+    if (address.family === 'unix' && !capabilities.unixListeners) {
+      refuse(name, `${at}.address: unix:${address.host}`, (able) => able.unixListeners);
+    }
+  }
+}
+
+interface Choice {
+  readonly name: BuiltEngine;
+  readonly reason: string;
+}
+
+function chooseEngine(wanted: 'auto' | EngineName): Choice {
+  if (wanted === 'js') return { name: 'js', reason: 'as configured' };
+  if (wanted === 'uws') {
+    throw new SluiceError(
+      'engine_unavailable',
+      'engine uws is not available in this version: use engine native, js or auto',
+    );
+  }
+  const loaded = loadAddon();
+  if (loaded.addon !== undefined) {
+    return {
+      name: 'native',
+      reason: wanted === 'auto' ? 'auto: it is the fastest here' : 'as configured',
+    };
+  }
+  if (wanted === 'auto') {
+    return { name: 'js', reason: `auto: native is not available: ${loaded.reason}` };
+  }
+  throw new SluiceError(
+    'engine_unavailable',
+    `engine native is not available: ${loaded.reason}; or use engine js or auto`,
+  );
+}
+
+function refuse(name: EngineName, option: string, isAble: (able: Capabilities) => boolean): never {
+  const able = Object.entries(CAPABILITIES)
+    .filter(([, capabilities]) => isAble(capabilities))
+    .map(([engine]) => engine);
+  const remedy = able.length > 0 ? `use engine ${able.join(' or ')}` : 'no engine offers it';
+  throw new SluiceError(
+    'engine_unsupported',
+    `${option}: engine ${name} does not offer it: ${remedy}`,
+  );
+}

@@ -1,0 +1,275 @@
+// A proxy: configuration -> plan -> engine, and the control plane that keeps the plan true. Owns the lifetime of all
+// of them. Runs on the main thread; requests never come through here.
+import { EventEmitter } from 'node:events';
+import type { Config, ConfigInput } from './config/config.ts';
+import { loadConfigFile } from './config/load.ts';
+import { parseConfig } from './config/parse.ts';
+import { configWarnings } from './config/warnings.ts';
+import { formatAddress, type SocketAddress } from './contract/address.ts';
+import { SluiceError } from './contract/errors.ts';
+import { type Refresh, refreshNames, resolveNames } from './control/resolve.ts';
+import { type TargetNews, type TargetWatch, watchTargets } from './control/target-watch.ts';
+import type { Engine, EngineName } from './engine/engine.ts';
+import { checkCapabilities, selectEngine } from './engine/select.ts';
+import { type Logger, SILENT } from './observe/logger.ts';
+import { type ProxyStats, readStats } from './observe/stats.ts';
+import { compile, namesToResolve, type ResolvedNames } from './plan/compile.ts';
+import type { Plan } from './plan/plan.ts';
+
+export interface ProxyOptions {
+  /** Wins over the configuration's. */
+  readonly engine?: 'auto' | EngineName;
+  /** Wins over the configuration's. */
+  readonly workers?: 'auto' | number;
+  /** Takes what happens; any pino logger fits. Silent by default. */
+  readonly logger?: Logger;
+}
+
+export interface ProxyEvents {
+  listening: [{ readonly addresses: Readonly<Record<string, string>> }];
+  /** A new plan is in force: after reload(), or because a target's name resolves anew. */
+  reload: [{ readonly planVersion: number; readonly reason: string }];
+  targetEjected: [TargetNews & { readonly forMs: number }];
+  targetRestored: [TargetNews];
+  warning: [message: string];
+  close: [];
+}
+
+export interface CloseOptions {
+  /** How long work in flight may take to finish; the configuration's shutdownGrace by default. */
+  readonly graceMs?: number;
+}
+
+/**
+ * Checks a configuration, or loads and checks a file. Nothing is opened before start(). Throws SluiceError
+ * `config_unreadable`, or `config_invalid` with all problems.
+ */
+export async function createProxy(
+  config: ConfigInput | string,
+  options: ProxyOptions = {},
+): Promise<SluiceProxy> {
+  return new SluiceProxy(await readConfig(config), options);
+}
+
+/** What exists while the proxy is started. */
+interface Running {
+  readonly engine: Engine;
+  readonly watch: TargetWatch;
+  readonly startedAtMs: number;
+  refresh: Refresh;
+  plan: Plan;
+  /** While the engine takes a new plan over its snapshots fit neither plan, so the last good one is served. */
+  frozenStats: ProxyStats | null;
+}
+
+export class SluiceProxy extends EventEmitter<ProxyEvents> {
+  #config: Config;
+  readonly #options: ProxyOptions;
+  readonly #logger: Logger;
+  #running: Running | null = null;
+  #isClosed = false;
+  #addresses: Readonly<Record<string, string>> = {};
+  #version = 0;
+  /** start, reload, refresh and close happen one after the other. */
+  #tail: Promise<unknown> = Promise.resolve();
+
+  /** Use createProxy(). */
+  constructor(config: Config, options: ProxyOptions) {
+    super();
+    this.#config = config;
+    this.#options = options;
+    this.#logger = options.logger ?? SILENT;
+  }
+
+  /** Where each listener is bound, as `host:port`, port 0 replaced by the real one. Empty before start(). */
+  get addresses(): Readonly<Record<string, string>> {
+    return this.#addresses;
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** The plan in force; null before start() and after close(). */
+  get plan(): Plan | null {
+    return this.#running?.plan ?? null;
+  }
+
+  /** Binds every listener, or none. Throws SluiceError whose message is one line that says what to do. */
+  start(): Promise<void> {
+    return this.#serially(() => this.#start());
+  }
+
+  /**
+   * Puts another configuration in force. Listeners that stay keep their sockets, work in flight ends under the
+   * plan it began with. When it throws, the old configuration is still in force.
+   */
+  reload(next: ConfigInput | string): Promise<void> {
+    return this.#serially(async () => {
+      const running = this.#mustRun('reload');
+      const config = await readConfig(next);
+      const names = namesToResolve(config);
+      await this.#apply(running, config, await resolveNames(names), 'reload');
+    });
+  }
+
+  /** Throws SluiceError `state_invalid` unless started. */
+  stats(): ProxyStats {
+    const running = this.#mustRun('stats');
+    const uptimeMs = performance.now() - running.startedAtMs;
+    if (running.frozenStats) return { ...running.frozenStats, uptimeMs };
+    return readStats(running.engine, running.plan, uptimeMs);
+  }
+
+  /**
+   * Stops accepting, lets work in flight finish, closes the rest. Harmless when called again; with graceMs 0 that
+   * ends the patience of the first call.
+   */
+  close({ graceMs }: CloseOptions = {}): Promise<void> {
+    if (this.#isClosed && graceMs === 0) void this.#running?.engine.close(0);
+    return this.#serially(() => this.#close(graceMs ?? this.#config.shutdownGrace));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #start(): Promise<void> {
+    if (this.#isClosed) throw new SluiceError('state_invalid', 'start: the proxy is closed');
+    if (this.#running)
+      throw new SluiceError('state_invalid', 'start: the proxy is started already');
+    const config = this.#config;
+    for (const { path, message } of configWarnings(config)) this.#warn(`${path}: ${message}`);
+    const names = namesToResolve(config);
+    const resolved = await resolveNames(names);
+    const plan = compile(config, resolved, this.#version + 1);
+    const { engine, reason } = selectEngine(
+      {
+        engine: this.#options.engine ?? config.engine,
+        workers: this.#options.workers ?? config.workers,
+        onWarning: (message) => this.#warn(message),
+      },
+      plan,
+    );
+    try {
+      this.#note(plan, await engine.apply(plan));
+    } catch (error) {
+      await engine.close(0);
+      throw error;
+    }
+    this.#running = {
+      engine,
+      plan,
+      startedAtMs: performance.now(),
+      frozenStats: null,
+      refresh: this.#refresh(config, resolved),
+      watch: this.#watch(engine),
+    };
+    const { name, workers } = engine;
+    this.#logger.info({ engine: name, workers, reason }, 'engine started');
+    for (const [listener, address] of Object.entries(this.#addresses)) {
+      this.#logger.info({ listener, address }, 'listening');
+    }
+    this.emit('listening', { addresses: this.#addresses });
+  }
+
+  async #apply(
+    running: Running,
+    config: Config,
+    resolved: ResolvedNames,
+    reason: string,
+  ): Promise<void> {
+    const plan = compile(config, resolved, this.#version + 1);
+    checkCapabilities(running.engine, plan);
+    running.frozenStats = this.stats();
+    try {
+      this.#note(plan, await running.engine.apply(plan));
+      running.plan = plan;
+    } finally {
+      running.frozenStats = null;
+    }
+    if (config !== this.#config) {
+      for (const { path, message } of configWarnings(config)) this.#warn(`${path}: ${message}`);
+      if (config.engine !== this.#config.engine || config.workers !== this.#config.workers) {
+        this.#warn('engine and workers stay as they are until the next start');
+      }
+      running.refresh.close();
+      running.refresh = this.#refresh(config, resolved);
+      this.#config = config;
+    }
+    this.#logger.info({ planVersion: plan.version, reason }, 'plan in force');
+    this.emit('reload', { planVersion: plan.version, reason });
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const running = this.#running;
+    if (running) {
+      running.refresh.close();
+      await running.engine.close(graceMs);
+      running.watch.close();
+      this.#running = null;
+      this.#logger.info({}, 'closed');
+    }
+    this.emit('close');
+  }
+
+  #refresh(config: Config, resolved: ResolvedNames): Refresh {
+    return refreshNames({
+      names: namesToResolve(config),
+      resolved,
+      onWarning: (message) => this.#warn(message),
+      onChange: (next, moved) =>
+        this.#serially(async () => {
+          // A reload or a close may have come first.
+          if (!this.#running || this.#isClosed || this.#config !== config) return;
+          await this.#apply(this.#running, config, next, `resolved anew: ${moved.join(', ')}`);
+        }),
+    });
+  }
+
+  #watch(engine: Engine): TargetWatch {
+    return watchTargets({
+      engine,
+      currentPlan: () => (this.#running && !this.#running.frozenStats ? this.#running.plan : null),
+      onEjected: (news) => {
+        this.#logger.warn(news, 'target set aside after failing');
+        this.emit('targetEjected', news);
+      },
+      onRestored: (news) => {
+        this.#logger.info(news, 'target in use again');
+        this.emit('targetRestored', news);
+      },
+    });
+  }
+
+  #note(plan: Plan, bound: readonly SocketAddress[]): void {
+    this.#version = plan.version;
+    this.#addresses = Object.fromEntries(
+      plan.listeners.map(({ name, address }, i) => [name, formatAddress(bound[i] ?? address)]),
+    );
+  }
+
+  #warn(message: string): void {
+    this.#logger.warn({}, message);
+    this.emit('warning', message);
+  }
+
+  #mustRun(what: string): Running {
+    if (this.#running && !this.#isClosed) return this.#running;
+    const state = this.#isClosed ? 'closed' : 'not started';
+    throw new SluiceError('state_invalid', `${what}: the proxy is ${state}`);
+  }
+
+  #serially<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function readConfig(config: ConfigInput | string): Promise<Config> | Config {
+  return typeof config === 'string' ? loadConfigFile(config) : parseConfig(config);
+}
