@@ -1,4 +1,5 @@
-// Text that ends exactly where the next page cannot be read: a parser that looks one byte too far dies here.
+// Text that ends exactly where the next page cannot be read: a parser that looks one byte too far
+// dies here.
 #pragma once
 
 #include <sys/mman.h>
@@ -11,7 +12,7 @@
 namespace sluice::test {
 
 class Guarded {
-public:
+ public:
   explicit Guarded(std::string_view text) {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t pages = (text.size() + page - 1) / page + 1;
@@ -33,7 +34,7 @@ public:
 
   [[nodiscard]] std::string_view text() const { return text_; }
 
-private:
+ private:
   void* base_ = nullptr;
   std::size_t size_ = 0;
   std::string_view text_;

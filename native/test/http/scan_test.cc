@@ -26,10 +26,13 @@ bool isSame(const Masks& a, const Masks& b) {
   return std::memcmp(&a, &b, sizeof(Masks)) == 0;
 }
 
-bool isControlByte(unsigned c) { return (c < 32 && c != 9) || c == 127; }
+bool isControlByte(unsigned c) {
+  return (c < 32 && c != 9) || c == 127;
+}
 bool isTokenByte(unsigned c) {
-  return c > 32 && c < 127 && std::string_view("\"(),/:;<=>?@[\\]{}").find(static_cast<char>(c)) ==
-                                  std::string_view::npos;
+  return c > 32 && c < 127 &&
+         std::string_view("\"(),/:;<=>?@[\\]{}").find(static_cast<char>(c)) ==
+             std::string_view::npos;
 }
 
 } // namespace
