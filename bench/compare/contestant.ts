@@ -36,8 +36,10 @@ export interface Contestant {
   prepare(relay: Relay): Prepared;
 }
 
-/** How long an idle connection, session or upstream may stay: longer than any run. */
+/** How long an idle connection or upstream may stay: longer than any run. */
 export const PATIENCE_SECONDS = 3_600;
+/** How long a UDP session may be idle: sessions of earlier samples go before their table grows long. */
+export const UDP_PATIENCE_SECONDS = 10;
 /** Connections that a rival is told to expect: the idle scenario's and room for their upstreams. */
 export const CONNECTIONS = 16_384;
 

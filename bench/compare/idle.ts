@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ContestantId, PATIENCE_SECONDS } from './contestant.ts';
+import type { ContestantId } from './contestant.ts';
 import { PROGRAMS } from './load.ts';
 import type { Bench } from './measure.ts';
 import { type Memory, memory } from './proc.ts';
@@ -103,7 +103,7 @@ async function hold(bench: Bench, running: Running, step: number): Promise<reado
       load.writeLine('go on');
     }
     const { lost } = JSON.parse(await load.readLine()) as { lost: number };
-    if (lost > 0) throw new Error(`${lost} clients were closed within ${PATIENCE_SECONDS} s`);
+    if (lost > 0) throw new Error(`${lost} idle clients were closed`);
   } finally {
     await load.stop();
   }

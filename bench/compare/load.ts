@@ -17,6 +17,8 @@ export interface LoadResult {
   readonly rate: number;
   /** Null where single pieces of work have no latency (bulk). */
   readonly latencyUs: Latencies | null;
+  /** Datagrams without an answer for each one answered; 0 where nothing may get lost. */
+  readonly loss: number;
   /** Why the sample must not be believed; empty when every answer was right. */
   readonly errors: readonly string[];
   /** What the generator printed. */
@@ -26,6 +28,8 @@ export interface LoadResult {
 export interface LoadTools {
   readonly processes: Processes;
   readonly core: number;
+  /** After this long a datagram without an answer counts as lost. */
+  readonly patienceSeconds: number;
 }
 
 export type Load = (tools: LoadTools, port: number, seconds: number) => Promise<LoadResult>;
@@ -34,8 +38,6 @@ export const PROGRAMS = join(import.meta.dirname, '..', '..', 'build', 'bench');
 const REPORT = join(import.meta.dirname, '..', 'load', 'report.lua');
 /** Of the time of a sample that its generator spends warming up on top. */
 const WARMUP_SHARE = 0.1;
-/** Lost datagrams among those echoed above which a sample is not believed. */
-const BELIEVABLE_LOSS = 0.01;
 
 interface WrkOutput {
   readonly requests: number;
@@ -59,7 +61,7 @@ export function wrk(path: string, clients: number, bodyBytes: number): Load {
     if (raw.requests === 0) errors.push('not one answer');
     if (raw.bytes < raw.requests * bodyBytes) errors.push('bodies shorter than the origin sent');
     const rate = raw.requests / raw.seconds;
-    return { work: raw.requests, rate, latencyUs: raw.latencyUs, errors, raw };
+    return { work: raw.requests, rate, latencyUs: raw.latencyUs, loss: 0, errors, raw };
   };
 }
 
@@ -77,7 +79,7 @@ export function tcpBulk(mode: 'pull' | 'push', streams: number): Load {
   return async (tools, port, seconds) => {
     const raw = await tcp(tools, port, seconds, ['--mode', mode, '--connections', `${streams}`]);
     const rate = raw.bytes / 1e9 / raw.seconds;
-    return { work: raw.totalBytes / 1e9, rate, latencyUs: null, errors: [], raw };
+    return { work: raw.totalBytes / 1e9, rate, latencyUs: null, loss: 0, errors: [], raw };
   };
 }
 
@@ -94,7 +96,7 @@ export function tcpPingpong(connections: number, size: number): Load {
     ];
     const raw = await tcp(tools, port, seconds, parameters);
     const rate = raw.messages / raw.seconds;
-    return { work: raw.totalMessages, rate, latencyUs: raw.latencyUs, errors: [], raw };
+    return { work: raw.totalMessages, rate, latencyUs: raw.latencyUs, loss: 0, errors: [], raw };
   };
 }
 
@@ -118,14 +120,17 @@ interface UdpOutput {
 
 /** Work is counted in datagrams that went there and came back. */
 export function udpEcho(flows: number, outstanding: number, size: number): Load {
-  return async ({ processes, core }, port, seconds) => {
-    const shape = ['--flows', `${flows}`, '--outstanding', `${outstanding}`, '--size', `${size}`];
+  return async ({ processes, core, patienceSeconds }, port, seconds) => {
+    const shape = [
+      ...['--flows', `${flows}`, '--outstanding', `${outstanding}`, '--size', `${size}`],
+      ...['--timeout', `${patienceSeconds}`],
+    ];
     const command = [join(PROGRAMS, 'load-udp'), ...common(port, seconds), ...shape];
     const raw = lastJson<UdpOutput>(await processes.run('load-udp', core, command));
     const loss = raw.lost / Math.max(1, raw.totalEchoed);
-    const errors = loss > BELIEVABLE_LOSS ? [`${(100 * loss).toFixed(1)} % of datagrams lost`] : [];
+    const errors = raw.totalEchoed === 0 ? ['not one answer'] : [];
     const rate = raw.echoed / raw.seconds;
-    return { work: raw.totalEchoed, rate, latencyUs: raw.latencyUs, errors, raw };
+    return { work: raw.totalEchoed, rate, latencyUs: raw.latencyUs, loss, errors, raw };
   };
 }
 

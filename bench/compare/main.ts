@@ -67,7 +67,7 @@ async function runCases(options: Options, processes: Processes): Promise<void> {
   const origins = await startOrigins(processes, options.loadCore);
   const bench: Bench = {
     ...options,
-    tools: { processes, core: options.loadCore },
+    tools: { processes, core: options.loadCore, patienceSeconds: 0.2 },
     origins,
     contestants,
     missing,

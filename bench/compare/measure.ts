@@ -22,6 +22,8 @@ export interface Sample {
   readonly wallSeconds: number;
   readonly rate: number;
   readonly latencyUs: Latencies | null;
+  /** Datagrams without an answer for each one answered. */
+  readonly loss: number;
   /** A sample with errors is reported and not used. */
   readonly errors: readonly string[];
   readonly raw: unknown;
@@ -76,7 +78,7 @@ export async function measure(bench: Bench, scenario: Scenario): Promise<CaseRes
       }
     }
     for (const running of bench.countsSyscalls ? ready : []) {
-      syscalls.push(await countSyscalls(bench.tools, running, scenario, bench.seconds));
+      syscalls.push(await countSyscalls(bench.tools, running, scenario));
     }
   } finally {
     await Promise.all(ready.map((running) => running.program.stop()));
@@ -130,7 +132,7 @@ async function takeSample(
   const before = cpuTime(pids);
   const began = performance.now();
   const load = await scenario.load(tools, running.port, seconds).catch((error: unknown) => {
-    return { work: 0, rate: 0, latencyUs: null, errors: [String(error)], raw: null };
+    return { work: 0, rate: 0, latencyUs: null, loss: 0, errors: [String(error)], raw: null };
   });
   await sleep(SETTLE_MS);
   const pidsAfter = processesOf(running);
@@ -148,6 +150,7 @@ async function takeSample(
     wallSeconds: (performance.now() - began) / 1_000,
     rate: load.rate,
     latencyUs: load.latencyUs,
+    loss: load.loss,
     errors,
     raw: load.raw,
   };

@@ -11,6 +11,7 @@ import {
   PATIENCE_SECONDS,
   type Prepared,
   type Relay,
+  UDP_PATIENCE_SECONDS,
 } from './contestant.ts';
 
 const INSTALL = 'apt-get install nginx-core libnginx-mod-stream';
@@ -86,17 +87,18 @@ function relayConfiguration({ protocol, listenPort, targetPort, folder }: Relay)
 stream {
   tcp_nodelay on;
   server {
-    listen 127.0.0.1:${listenPort}${protocol === 'udp' ? ' udp' : ' backlog=4096'};
+    listen 127.0.0.1:${listenPort}${protocol === 'udp' ? ' udp rcvbuf=4m sndbuf=4m' : ' backlog=4096'};
     proxy_pass ${target};
-    proxy_timeout ${PATIENCE_SECONDS}s;
-    ${protocol === 'tcp' ? 'proxy_half_close on;\n    proxy_buffer_size 64k;' : ''}
+    proxy_timeout ${protocol === 'udp' ? UDP_PATIENCE_SECONDS : PATIENCE_SECONDS}s;
+    ${protocol === 'tcp' ? 'proxy_half_close on;' : ''}
   }
 }`;
   }
   const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `  ${name}_temp_path ${join(folder, name)};`)
     .join('\n');
-  // Bodies stay in memory: nginx would write to disk what its buffers do not hold.
+  // Bodies stay in memory: nginx would write to disk what its buffers do not hold. Their sizes are nginx's
+  // own: larger ones cost it more, because they no longer stay in the core's cache.
   return `
 http {
 ${folders}
@@ -107,8 +109,6 @@ ${folders}
   proxy_http_version 1.1;
   proxy_set_header Connection "";
   proxy_set_header Host $http_host;
-  proxy_buffers 16 64k;
-  proxy_busy_buffers_size 256k;
   proxy_max_temp_file_size 0;
   upstream origin {
     server ${target};

@@ -9,6 +9,7 @@ import { type SyscallCount, syscallGoals } from './syscalls.ts';
 
 /** Calls rarer than this in a hundred pieces of work are not listed. */
 const RARE = 0.005;
+const NOTABLE_LOSS = 0.0001;
 
 export function heading(
   machine: Machine,
@@ -20,7 +21,7 @@ export function heading(
     `${machine.cpu}, ${machine.cores} cores, ${machine.distribution}, Linux ${machine.kernel}, Node ${machine.nodeVersion}`,
     `commit ${machine.commit.slice(0, 12)}${machine.isModified ? ' with changes' : ''}; ${named}`,
     `proxies on core ${options.proxyCore}, load and origin on core ${options.loadCore}; ` +
-      `${options.rounds} rounds of ${options.seconds} s; load average before: ${machine.loadAverage}`,
+      `${options.rounds} × ${options.seconds} s for each; load average before: ${machine.loadAverage}`,
   ];
   if (options.isQuick || options.rounds < ENOUGH_ROUNDS) {
     lines.push(
@@ -56,7 +57,7 @@ export function caseReport(
     number(figure.rate),
     figure.p50Us === null ? '' : number(figure.p50Us),
     figure.p99Us === null ? '' : number(figure.p99Us),
-    unusedNote(figure),
+    note(figure),
   ]);
   return [
     `\n${scenario.id}: ${scenario.title} (for each ${unit.name})`,
@@ -81,8 +82,10 @@ export function idleReport(result: IdleResult, summary: IdleSummary): string {
   ].join('\n');
 }
 
-function unusedNote({ samples, unused }: Figure): string {
-  return unused === 0 ? '' : `${unused} of ${samples + unused} samples not used`;
+function note({ samples, unused, loss }: Figure): string {
+  const notes = unused === 0 ? [] : [`${unused} of ${samples + unused} samples not used`];
+  if (loss >= NOTABLE_LOSS) notes.push(`${(100 * loss).toFixed(2)} % of datagrams lost`);
+  return notes.join(', ');
 }
 
 function verdictTable(verdicts: readonly Verdict[]): string {
@@ -128,20 +131,22 @@ function number(value: number): string {
   return value.toFixed(digits);
 }
 
+/** Columns without a value in any row but the first are left out. */
 function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
+  const body = rows.length > 1 ? rows.slice(1) : rows;
+  const columns = (rows[0] ?? [])
+    .map((_, column) => column)
+    .filter((column) => body.some((row) => (row[column] ?? '') !== ''));
+  const widthOf = (column: number): number =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length));
   return rows
     .map((row) =>
-      row
-        .map((cell, column) => {
-          const width = widths[column] ?? 0;
-          return column === 0 ? cell.padEnd(width) : cell.padStart(width);
-        })
-        .join('  ')
-        .trimEnd(),
+      columns.map((column) => pad(row[column] ?? '', widthOf(column), column)).join('  '),
     )
-    .map((line) => `  ${line}`)
+    .map((line) => `  ${line.trimEnd()}`)
     .join('\n');
+}
+
+function pad(cell: string, width: number, column: number): string {
+  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
 }

@@ -8,6 +8,7 @@ import {
   PATIENCE_SECONDS,
   type Prepared,
   type Relay,
+  UDP_PATIENCE_SECONDS,
 } from './contestant.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -31,8 +32,8 @@ async function find(): Promise<Found> {
   try {
     return { version: (await askProgram(process.execPath, COMMAND, '--version')).trim() };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { missing: `sluice --version failed; is it built (npm run build)? ${reason}` };
+    const words = error instanceof Error ? error.message : String(error);
+    return { missing: `sluice --version failed: ${words.trim().split('\n').at(-1)}` };
   }
 }
 
@@ -44,7 +45,7 @@ function prepare(relay: Relay, engine: string): Prepared {
     timeouts: { keepAlive: ${PATIENCE_SECONDS}s }`,
     tcp: '',
     udp: `
-    idleTimeout: ${PATIENCE_SECONDS}s`,
+    idleTimeout: ${UDP_PATIENCE_SECONDS}s`,
   } as const satisfies Record<Relay['protocol'], string>;
   const configuration = `shutdownGrace: 1s
 listeners:

@@ -14,6 +14,8 @@ export interface Figure {
   readonly rate: number;
   readonly p50Us: number | null;
   readonly p99Us: number | null;
+  /** Datagrams lost for each one answered. */
+  readonly loss: number;
   readonly samples: number;
   readonly unused: number;
 }
@@ -76,6 +78,7 @@ function figureOf(
     rate: median(samples.map((sample) => sample.rate)),
     p50Us: latency('p50'),
     p99Us: latency('p99'),
+    loss: median(samples.map((sample) => sample.loss)),
     samples: samples.length,
     unused,
   };

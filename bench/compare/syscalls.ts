@@ -23,12 +23,15 @@ const WAITS = ['epoll_wait', 'epoll_pwait', 'epoll_pwait2'];
 /** Connections opened and closed by the load itself, spread over its requests. */
 const ROUNDING = 0.05;
 const ATTACH_PATIENCE_MS = 5_000;
+/** A traced proxy is slow: that is no loss. */
+const TRACED_PATIENCE_SECONDS = 5;
+/** Long enough for what opening connections costs to be spread thin. */
+const TRACED_SECONDS = 3;
 
 export async function countSyscalls(
   tools: LoadTools,
   running: Running,
   scenario: Scenario,
-  seconds: number,
 ): Promise<SyscallCount> {
   const contestant = running.contestant.id;
   const nothing = { contestant, work: 0, calls: {} };
@@ -51,7 +54,11 @@ export async function countSyscalls(
     await sleep(20);
   }
   try {
-    const { work, errors } = await scenario.load(tools, running.port, seconds);
+    const { work, errors } = await scenario.load(
+      { ...tools, patienceSeconds: TRACED_PATIENCE_SECONDS },
+      running.port,
+      TRACED_SECONDS,
+    );
     return await finish(work, errors);
   } catch (error) {
     return await finish(0, [String(error)]);
