@@ -15,8 +15,15 @@ namespace {
 
 RequestHead head;
 
-ParseResult parse(std::string_view text) {
+/// For text that outlives the look at `head`.
+ParseResult parseInPlace(std::string_view text) {
   return parseRequest(text, kLimits, head);
+}
+
+ParseResult parse(std::string text) {
+  static std::string kept;
+  kept = std::move(text);
+  return parseInPlace(kept);
 }
 
 struct Wanted {
