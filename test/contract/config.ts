@@ -1,4 +1,4 @@
-// Short forms of the configurations that cases need. Listener `web` and pool `all` everywhere.
+// Short forms of the configurations that cases need. HTTP listeners are `web`, the pool is `all`.
 
 /** One HTTP listener whose every request goes to one pool. */
 export function httpConfig(
@@ -32,5 +32,17 @@ export function routesConfig(
       },
     },
     pools: { all: { targets } },
+  };
+}
+
+/** One TCP listener, `db`, on one pool. */
+export function tcpConfig(
+  targets: readonly unknown[],
+  listener: object = {},
+  pool: object = {},
+): object {
+  return {
+    listeners: { db: { address: '127.0.0.1:0', protocol: 'tcp', pool: 'all', ...listener } },
+    pools: { all: { targets, ...pool } },
   };
 }

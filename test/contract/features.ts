@@ -9,21 +9,26 @@ import { generatedAnswers, httpLimits, httpTimeouts } from './cases/http-errors.
 import { forwardedFields, hopByHopFields } from './cases/http-fields.ts';
 import { httpResponses } from './cases/http-responses.ts';
 import { httpRetry } from './cases/http-retry.ts';
+import { rewriting } from './cases/http-rewriting.ts';
 import { routes } from './cases/http-routes.ts';
 import { httpUpgrade } from './cases/http-upgrade.ts';
 import { lifecycle } from './cases/lifecycle.ts';
+import { reload } from './cases/reload.ts';
 import { stats } from './cases/stats.ts';
 import { tcp } from './cases/tcp.ts';
+import { tcpConnections } from './cases/tcp-connections.ts';
 import { udpRelay } from './cases/udp.ts';
 
 export const FEATURES: readonly Feature[] = [
   tcp,
+  tcpConnections,
   udpRelay,
   httpConnections,
   httpBodies,
   httpResponses,
   httpUpgrade,
   routes,
+  rewriting,
   hopByHopFields,
   forwardedFields,
   generatedAnswers,
@@ -36,4 +41,5 @@ export const FEATURES: readonly Feature[] = [
   stats,
   accessLogs,
   lifecycle,
+  reload,
 ];

@@ -88,9 +88,10 @@ export class RawConnection {
     else this.socket.end(bytesOf(bytes));
   }
 
-  /** RST. */
+  /** RST, or a plain close on a unix socket, which has none. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    if (this.socket.remoteAddress === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   close(): void {

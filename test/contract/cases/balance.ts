@@ -5,7 +5,7 @@ import { fetchOnce } from '../../support/http-client.ts';
 import type { HttpTarget } from '../../support/http-target.ts';
 import { freeAddress, startTcpTarget, type TcpTarget } from '../../support/tcp-target.ts';
 import type { Case, CaseContext, Feature } from '../case.ts';
-import { httpConfig } from '../config.ts';
+import { httpConfig, tcpConfig } from '../config.ts';
 
 async function httpTargets(test: CaseContext, ...names: string[]): Promise<HttpTarget[]> {
   return Promise.all(names.map((name) => test.httpTarget({ name })));
@@ -33,13 +33,6 @@ async function tcpTargets(test: CaseContext, count: number): Promise<TcpTarget[]
   return Promise.all(
     Array.from({ length: count }, () => test.tcpTarget({ onConnection: (c) => c.send('hi') })),
   );
-}
-
-function tcpConfig(targets: readonly unknown[], pool: object): object {
-  return {
-    listeners: { db: { address: '127.0.0.1:0', protocol: 'tcp', pool: 'all' } },
-    pools: { all: { targets, ...pool } },
-  };
 }
 
 const roundRobin: Case[] = [
@@ -77,13 +70,7 @@ const roundRobin: Case[] = [
     name: 'round-robin alternates between connections over TCP',
     run: async (test) => {
       const targets = await tcpTargets(test, 2);
-      const engine = await test.engine(
-        tcpConfig(
-          targets.map((t) => t.address),
-          {},
-        ),
-        { workers: 2 },
-      );
+      const engine = await test.engine(tcpConfig(targets.map((t) => t.address)), { workers: 2 });
       for (let i = 1; i <= 10; i++) {
         const client = await test.connect(engine.port('db'));
         await client.receivedText('hi');
@@ -118,6 +105,7 @@ const loads: Case[] = [
       const engine = await test.engine(
         tcpConfig(
           targets.map((t) => t.address),
+          {},
           { strategy: 'least-connections' },
         ),
         { workers: 2 },
@@ -149,7 +137,7 @@ const loads: Case[] = [
         { address: targets[0]!.address, weight: 3 },
         { address: targets[1]!.address, weight: 1 },
       ];
-      const engine = await test.engine(tcpConfig(weighted, { strategy: 'least-connections' }));
+      const engine = await test.engine(tcpConfig(weighted, {}, { strategy: 'least-connections' }));
       for (let i = 0; i < 12; i++) await (await test.connect(engine.port('db'))).receivedText('hi');
       assert.deepEqual(
         targets.map((t) => t.open),
@@ -164,6 +152,7 @@ const loads: Case[] = [
       const engine = await test.engine(
         tcpConfig(
           targets.map((t) => t.address),
+          {},
           { strategy: 'power-of-two-choices' },
         ),
       );
@@ -362,7 +351,9 @@ const ejection: Case[] = [
     run: async (test) => {
       const { host, port, text: dead } = await freeAddress();
       const alive = await test.tcpTarget({ onConnection: (c) => c.send('hi') });
-      const engine = await test.engine(tcpConfig([dead, alive.address], { eject: { for: '60s' } }));
+      const engine = await test.engine(
+        tcpConfig([dead, alive.address], {}, { eject: { for: '60s' } }),
+      );
       await (await test.connect(engine.port('db'))).receivedText('hi');
       await (await test.connect(engine.port('db'))).receivedText('hi');
       const back = test.own(await startTcpTarget({ host, port }));
