@@ -15,7 +15,7 @@ import { startOrigins } from './origin.ts';
 import { Processes, ramFolder } from './processes.ts';
 import { caseReport, heading, idleReport } from './report.ts';
 import { IDLE_ID, SCENARIOS } from './scenarios.ts';
-import { js, native } from './sluice.ts';
+import { findStaleBuilds, js, native } from './sluice.ts';
 import { type IdleSummary, type Summary, summarise, summariseIdle } from './summary.ts';
 
 const CONTESTANTS: readonly Contestant[] = [native, js, nginx, haproxy, haproxySplice];
@@ -64,6 +64,8 @@ async function runCases(options: Options, processes: Processes): Promise<void> {
   const { contestants, versions, missing } = await findContestants(options);
   say(heading(machine, options, versions));
   for (const reason of new Set(missing.values())) say(`!! MISSING: ${reason}`);
+  const stale = contestants.has('native') || contestants.has('js') ? findStaleBuilds() : [];
+  for (const reason of stale) say(`!! STALE: ${reason}`);
   const origins = await startOrigins(processes, options.loadCore);
   const bench: Bench = {
     ...options,
@@ -97,6 +99,7 @@ async function runCases(options: Options, processes: Processes): Promise<void> {
       options,
       versions: Object.fromEntries(versions),
       missing: Object.fromEntries(missing),
+      stale,
       originConfiguration: origins.configuration,
       summaries,
       results,

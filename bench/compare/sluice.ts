@@ -1,5 +1,5 @@
 // Sluice itself, once per engine, through its own command line.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   askProgram,
@@ -35,6 +35,27 @@ async function find(): Promise<Found> {
     const words = error instanceof Error ? error.message : String(error);
     return { missing: `sluice --version failed: ${words.trim().split('\n').at(-1)}` };
   }
+}
+
+/** What was changed after it was last built: a run would measure the past. */
+export function findStaleBuilds(): readonly string[] {
+  const builds = [
+    { sources: 'src', suffixes: ['.ts'], built: 'dist/cli/main.js' },
+    { sources: 'native', suffixes: ['.cc', '.h'], built: 'build/Release/sluice.node' },
+  ];
+  return builds
+    .filter(({ sources, suffixes, built }) => {
+      const file = join(ROOT, built);
+      return existsSync(file) && newestOf(join(ROOT, sources), suffixes) > statSync(file).mtimeMs;
+    })
+    .map(({ sources, built }) => `${built} is older than ${sources}/ (npm run build)`);
+}
+
+function newestOf(folder: string, suffixes: readonly string[]): number {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => suffixes.some((suffix) => name.endsWith(suffix)))
+    .filter((name) => !name.startsWith('test/') && !name.startsWith('fuzz/'))
+    .reduce((newest, name) => Math.max(newest, statSync(join(folder, name)).mtimeMs), 0);
 }
 
 function prepare(relay: Relay, engine: string): Prepared {
