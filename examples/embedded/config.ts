@@ -1,0 +1,22 @@
+// A configuration in TypeScript: the editor completes and checks it, and it may be computed.
+import { defineConfig } from '../../src/index.ts';
+
+const targets = [5001, 5002].map((port) => `127.0.0.1:${port}`);
+
+export const config = defineConfig({
+  listeners: {
+    web: {
+      address: `127.0.0.1:${process.env.PORT ?? 8080}`,
+      protocol: 'http',
+      routes: [
+        { match: { path: '/version' }, respond: { body: `${process.version}\n` } },
+        { match: { path: '/*' }, pool: 'web', requestHeaders: { set: { 'X-Proxy': 'embedded' } } },
+      ],
+    },
+  },
+  pools: {
+    web: { strategy: 'power-of-two-choices', targets },
+  },
+});
+
+export default config;

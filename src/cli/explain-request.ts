@@ -1,0 +1,73 @@
+// Reads what `sluice explain --request` is given, and finds the listener that such a request would reach.
+import { SluiceError } from '../contract/errors.ts';
+import type { Plan, PlanListener } from '../plan/plan.ts';
+
+export interface DescribedRequest {
+  readonly scheme: 'http' | 'tcp' | 'udp';
+  readonly method: string;
+  /** As in the Host field: with a port if one was written. */
+  readonly authority: string;
+  /** null = none written. */
+  readonly port: number | null;
+  readonly path: string;
+  /** With its question mark, or ''. */
+  readonly query: string;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+}
+
+const SHAPE =
+  /^(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s+)?(?:(http|tcp|udp):\/\/([^/?#\s]*))?(\*|\/[^?\s]*)?(\?\S*)?$/;
+
+/** Throws SluiceError `config_invalid`: the command line is part of what a person writes. */
+export function readRequest(text: string, headers: readonly string[]): DescribedRequest {
+  const match = SHAPE.exec(text.trim());
+  const [, method = 'GET', scheme = 'http', written = '', path = '/', query = ''] = match ?? [];
+  if (!match || (match[3] === undefined && match[4] === undefined)) {
+    throw refuse(
+      `--request ${JSON.stringify(text)}: expected 'GET http://host:port/path', '/path', 'tcp://host:port' or 'udp://host:port'`,
+    );
+  }
+  const fields = headers.map(readHeader);
+  const host = fields.find(({ name }) => name.toLowerCase() === 'host');
+  const port = /:(\d{1,5})$/.exec(written)?.[1];
+  return {
+    scheme: scheme as DescribedRequest['scheme'],
+    method,
+    authority: host?.value ?? written,
+    port: port === undefined ? null : Number(port),
+    path,
+    query,
+    headers: fields,
+  };
+}
+
+/** Throws SluiceError `config_invalid` when no listener, or more than one, can be meant. */
+export function findListener(plan: Plan, request: DescribedRequest): PlanListener {
+  const speaking = plan.listeners.filter(({ protocol }) => protocol === request.scheme);
+  const onPort =
+    request.port === null
+      ? speaking
+      : speaking.filter(({ address }) => address.port === request.port);
+  // The port that is written may be that of whatever stands before us, and then there must be one choice.
+  const candidates = onPort.length > 0 ? onPort : speaking;
+  const [only, ...others] = candidates;
+  if (only && others.length === 0) return only;
+  const names = speaking.map(({ name, address }) => `${name} (port ${address.port})`).join(', ');
+  throw refuse(
+    only
+      ? `more than one ${request.scheme} listener could take this: write the port of one of ${names}`
+      : `no listener speaks ${request.scheme}`,
+  );
+}
+
+function readHeader(text: string): { readonly name: string; readonly value: string } {
+  const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*(.*?)\s*$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw refuse(`--header ${JSON.stringify(text)}: expected 'Name: value'`);
+  }
+  return { name, value };
+}
+
+function refuse(message: string): SluiceError {
+  return new SluiceError('config_invalid', message);
+}

@@ -1,0 +1,168 @@
+// `sluice explain FILE --request …`: which listener, route and pool a request would meet, what the pick would be and
+// why, and what would be forwarded. Nothing is sent.
+import { isIP } from 'node:net';
+import { loadConfigFile } from '../config/load.ts';
+import { formatAddress } from '../contract/address.ts';
+import { SluiceError } from '../contract/errors.ts';
+import { assertNever } from '../contract/ids.ts';
+import { resolveNames } from '../control/resolve.ts';
+import { compile, namesToResolve, type ResolvedNames } from '../plan/compile.ts';
+import { explainRoutes, isQueryAllowed, normalizePath, rewritePath } from '../plan/match.ts';
+import type {
+  HeaderEdit,
+  Plan,
+  PlanListener,
+  PlanPool,
+  PlanRoute,
+  PlanTarget,
+} from '../plan/plan.ts';
+import { explainPick } from './explain-pick.ts';
+import { type DescribedRequest, findListener, readRequest } from './explain-request.ts';
+
+export interface ExplainFlags {
+  readonly request: string;
+  readonly header: readonly string[];
+  readonly client: string;
+}
+
+export async function explain(file: string, flags: ExplainFlags): Promise<void> {
+  const config = await loadConfigFile(file);
+  if (isIP(flags.client) === 0) {
+    throw new SluiceError('config_invalid', `--client ${flags.client}: expected an IP address`);
+  }
+  const request = readRequest(flags.request, flags.header);
+  const plan = compile(config, await resolveOrStandIn(namesToResolve(config)), 1);
+  const listener = findListener(plan, request);
+  const lines = [
+    line(
+      'listener',
+      `${listener.name} (${listener.protocol} on ${formatAddress(listener.address)})`,
+    ),
+    ...(listener.pool === null
+      ? explainHttp(plan, listener, request, flags.client)
+      : explainPool(plan, plan.pools[listener.pool], flags.client).lines),
+  ];
+  console.log(lines.join('\n'));
+}
+
+/** A name that has no address today still has a place in the explanation. */
+async function resolveOrStandIn(names: ReturnType<typeof namesToResolve>): Promise<ResolvedNames> {
+  const resolved = new Map<
+    string,
+    ResolvedNames extends ReadonlyMap<string, infer V> ? V : never
+  >();
+  for (const name of names) {
+    try {
+      for (const [key, found] of await resolveNames([name])) resolved.set(key, found);
+    } catch (error) {
+      console.error(`note: ${error instanceof Error ? error.message : String(error)}`);
+      resolved.set(name.name, [{ family: 'ipv4', host: '0.0.0.0', port: name.port }]);
+    }
+  }
+  return resolved;
+}
+
+function explainHttp(
+  plan: Plan,
+  listener: PlanListener,
+  request: DescribedRequest,
+  client: string,
+): string[] {
+  const path = request.path === '*' ? '*' : normalizePath(request.path);
+  if (path === null || !isQueryAllowed(request.query)) {
+    return [line('answer', '400 request_malformed: the path or the query is not allowed')];
+  }
+  const { route, verdicts } = explainRoutes(plan, listener, { host: request.authority, path });
+  const lines = verdicts.map(({ route: { name }, isMatch, reason }) =>
+    isMatch ? line('route', `${name}: ${reason}`) : line('', `passed over ${name}: ${reason}`),
+  );
+  if (path !== request.path) lines.unshift(line('path', `${path} in its normal form`));
+  if (!route) return [...lines, line('answer', '404 no_route: no route matches')];
+  return [...lines, ...explainAction(plan, listener, route, { ...request, path }, client)];
+}
+
+function explainAction(
+  plan: Plan,
+  listener: PlanListener,
+  route: PlanRoute,
+  request: DescribedRequest,
+  client: string,
+): string[] {
+  const path = rewritePath(route, request.path);
+  const { action } = route;
+  switch (action.kind) {
+    case 'respond':
+      return [
+        line('answer', `${action.status}, ${action.body.length} bytes of body`),
+        ...action.headers.map(({ name, value }) => line('', `${name}: ${value}`)),
+        ...editLines('response', route.responseEdits),
+      ];
+    case 'redirect': {
+      const values = { scheme: 'http', host: request.authority, path, query: request.query };
+      const location = action.location.map(({ part, text }) =>
+        part === 'literal' ? text : values[part],
+      );
+      return [line('answer', `${action.status} to ${location.join('')}`)];
+    }
+    case 'pool': {
+      const picked = explainPool(plan, plan.pools[action.pool], client);
+      if (!picked.target) return picked.lines;
+      return [
+        ...picked.lines,
+        line('forward', `${request.method} ${path}${request.query} HTTP/1.1`),
+        line('', `Host: ${hostOf(route, request, picked.target)}`),
+        line('', FORWARDED[listener.forwarded]),
+        ...editLines('request', route.requestEdits),
+        ...editLines('response', route.responseEdits),
+      ];
+    }
+    default:
+      return assertNever(action);
+  }
+}
+
+const FORWARDED: Readonly<Record<PlanListener['forwarded'], string>> = {
+  replace: 'X-Forwarded-For and its kin are set to this client, what it claims is dropped',
+  append: 'X-Forwarded-For and its kin are appended to',
+  off: 'X-Forwarded-For and its kin are removed',
+};
+
+function explainPool(
+  plan: Plan,
+  pool: PlanPool | undefined,
+  client: string,
+): { readonly lines: string[]; readonly target: PlanTarget | null } {
+  if (!pool) return { lines: [], target: null };
+  const { target, why } = explainPick(plan, pool, client);
+  const { count } = pool.targets;
+  const lines = [
+    line('pool', `${pool.name} (${pool.strategy}, ${count} target${count === 1 ? '' : 's'})`),
+  ];
+  if (!target) return { lines: [...lines, line('pick', 'none: no target')], target };
+  const address = formatAddress(target.address);
+  const name = target.name === address ? address : `${target.name} at ${address}`;
+  return { lines: [...lines, line('pick', `${name}: ${why}`)], target };
+}
+
+function hostOf(route: PlanRoute, request: DescribedRequest, target: PlanTarget): string {
+  switch (route.hostHeader.kind) {
+    case 'client':
+      return request.authority || target.authority;
+    case 'target':
+      return target.authority;
+    case 'literal':
+      return route.hostHeader.value;
+    default:
+      return assertNever(route.hostHeader);
+  }
+}
+
+function editLines(what: string, edits: readonly HeaderEdit[]): string[] {
+  return edits.map(({ op, name, value }) =>
+    line('', op === 'remove' ? `${what}: remove ${name}` : `${what}: ${op} ${name}: ${value}`),
+  );
+}
+
+function line(label: string, text: string): string {
+  return `${label.padEnd(10)}${text}`;
+}

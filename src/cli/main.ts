@@ -1,0 +1,77 @@
+// The `sluice` command: reads the command line and hands over to one file a command.
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { configJsonSchema } from '../config/schema.ts';
+import { ENGINE_NAMES } from '../engine/engine.ts';
+import { check } from './check.ts';
+import { demo, listExamples } from './demo.ts';
+import { explain } from './explain.ts';
+import { reportFailure } from './failure.ts';
+import { run } from './run.ts';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { readonly version: string };
+
+const program = new Command('sluice')
+  .description('Proxy, reverse proxy and load balancer for TCP, UDP and HTTP.')
+  .version(version)
+  .showHelpAfterError('(sluice --help tells more)');
+
+const engineOption = new Option('--engine <engine>', 'wins over the one in FILE').choices([
+  'auto',
+  ...ENGINE_NAMES,
+]);
+
+program
+  .command('run')
+  .description('run the proxy; SIGINT or SIGTERM drains, SIGHUP reloads, SIGUSR1 prints statistics')
+  .argument('<file>', 'configuration: .yaml, .json, .ts or .js')
+  .addOption(engineOption)
+  .option('--workers <n>', 'threads of the native engine, wins over FILE', parseWorkers)
+  .action(run);
+
+program
+  .command('check')
+  .description('tell everything that is wrong with a configuration')
+  .argument('<file>')
+  .action(check);
+
+program
+  .command('explain')
+  .description('tell where a request would go and why, without sending it')
+  .argument('<file>')
+  .requiredOption('--request <request>', "such as 'GET http://example.com:8080/path'")
+  .option('--header <header>', "such as 'Host: example.com'; may be repeated", collect, [])
+  .option('--client <ip>', "the client's address", '127.0.0.1')
+  .action(explain);
+
+program
+  .command('schema')
+  .description('print the JSON Schema of the configuration')
+  .action(() => console.log(JSON.stringify(configJsonSchema(), null, 2)));
+
+program
+  .command('demo')
+  .description('run an example against demonstration targets in this process')
+  .option('--example [name]', 'a folder of examples/; without a name they are listed', 'quickstart')
+  .action(({ example }: { readonly example: string | true }) =>
+    example === true ? console.log(listExamples().join('\n')) : demo(example),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  reportFailure(error);
+}
+
+function parseWorkers(text: string): 'auto' | number {
+  if (text === 'auto') return text;
+  const workers = Number(text);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= 256) return workers;
+  throw new InvalidArgumentError('expected auto or a whole number from 1 to 256.');
+}
+
+function collect(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value];
+}
