@@ -221,6 +221,7 @@ ChunkedDecoder::Step ChunkedDecoder::readTrailer(std::string_view input) noexcep
 }
 
 ChunkedDecoder::Step ChunkedDecoder::next(std::string_view input) noexcept {
+  isRewriting_ = true;
   std::uint32_t consumed = 0;
   while (true) {
     const std::string_view rest = input.substr(consumed);
@@ -274,6 +275,10 @@ ChunkedDecoder::Step ChunkedDecoder::next(std::string_view input) noexcept {
 
 ChunkedDecoder::Verified ChunkedDecoder::verify(std::string_view input) noexcept {
   Verified result;
+  if (isRewriting_ && state_ != State::Ended && state_ != State::Failed) {
+    result.needsRewrite = true;
+    return result;
+  }
   std::size_t at = 0;
   const auto finish = [&](ParseState state) {
     result.state = state;

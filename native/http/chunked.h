@@ -3,7 +3,10 @@
 // The decoder holds a few integers and no bytes. It stops on borders only: an incomplete chunk
 // line, CRLF or trailer line stays UNCONSUMED and must be presented again, with more behind it, by
 // the caller (at most kMaxChunkLine or kMaxTrailerLine bytes; a buffer of 16 KiB always does).
-// next() and verify() may be mixed freely.
+//
+// A relay begins with verify() and forwards what it verified as it stands. Once that says
+// needsRewrite, the relay takes the rest of the message with next() and frames it anew; there is no
+// way back before reset(), because the framing that leaves is then no longer the framing that came.
 //
 //   state    | sees                        | becomes
 //   Line     | size > 0 CRLF               | Data
@@ -60,8 +63,7 @@ class ChunkedDecoder {
     std::uint32_t payloadBytes = 0;
     bool isLast = false;
     /// What follows the verified bytes is well formed so far but not canonical (an extension,
-    /// leading zeros, trailers): take it with next() and write it anew. verify() may be tried again
-    /// afterwards.
+    /// leading zeros, trailers), or next() has been used before: go on with next().
     bool needsRewrite = false;
   };
 
@@ -93,6 +95,7 @@ class ChunkedDecoder {
   Step fail() noexcept;
 
   State state_ = State::Line;
+  bool isRewriting_ = false;
   std::uint16_t trailers_ = 0;
   std::uint32_t trailerBytes_ = 0;
   std::uint32_t extensionBytes_ = 0;

@@ -35,7 +35,8 @@ struct ScanVariant {
 [[nodiscard]] bool isTokenChar(char c) noexcept;
 [[nodiscard]] bool isToken(std::string_view text) noexcept;
 
-/// Finds the next byte of either kind at or behind a position, which may not lie before the last one found.
+/// Finds the next byte of either kind at or behind a position, which may not lie before the last
+/// one found.
 class HeadIndex {
  public:
   explicit HeadIndex(std::string_view text) noexcept : text_(text) {}
