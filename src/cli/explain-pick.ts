@@ -27,7 +27,10 @@ export function explainPick(plan: Plan, pool: PlanPool, client: string): Explain
   });
   return {
     target: targets[position] ?? null,
-    why: REASONS[pool.strategy]({ pool, targets, client, key }),
+    why:
+      targets.length === 1
+        ? 'the only target'
+        : REASONS[pool.strategy]({ pool, targets, client, key }),
   };
 }
 
@@ -47,15 +50,11 @@ const REASONS: Readonly<Record<StrategyName, (context: PickContext) => string>> 
   },
   random: ({ targets }) => `by chance this time: ${shares(targets)}`,
   'least-connections': ({ targets }) =>
-    targets.length === 1
-      ? 'the only target'
-      : `the fewest in flight for its weight; equally busy targets, as here where all are idle, take turns${weighted(targets)}`,
+    `the fewest in flight for its weight; equally busy targets, as here where all are idle, take turns${weighted(targets)}`,
   'ip-hash': ({ pool, client, key }) =>
     `client ${client} hashes to ${key}, entry ${key % pool.table.length} of ${pool.table.length}`,
   'power-of-two-choices': ({ targets }) =>
-    targets.length === 1
-      ? 'the only target'
-      : `this time; two are drawn by chance (${shares(targets)}) and the one with less in flight for its weight is taken`,
+    `this time; two are drawn by chance (${shares(targets)}) and the one with less in flight for its weight is taken`,
   maglev: ({ pool, client, key }) =>
     `client ${client} hashes to ${key}, entry ${key % pool.table.length} of ${pool.table.length}`,
 };

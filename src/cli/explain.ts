@@ -30,9 +30,12 @@ export async function explain(file: string, flags: ExplainFlags): Promise<void> 
   if (isIP(flags.client) === 0) {
     throw new SluiceError('config_invalid', `--client ${flags.client}: expected an IP address`);
   }
-  const request = readRequest(flags.request, flags.header);
+  const written = readRequest(flags.request, flags.header);
   const plan = compile(config, await resolveOrStandIn(namesToResolve(config)), 1);
-  const listener = findListener(plan, request);
+  const listener = findListener(plan, written);
+  const { family } = listener.address;
+  const own = family === 'unix' ? 'localhost' : formatAddress(listener.address);
+  const request = { ...written, authority: written.authority || own };
   const lines = [
     line(
       'listener',
@@ -147,7 +150,7 @@ function explainPool(
 function hostOf(route: PlanRoute, request: DescribedRequest, target: PlanTarget): string {
   switch (route.hostHeader.kind) {
     case 'client':
-      return request.authority || target.authority;
+      return request.authority;
     case 'target':
       return target.authority;
     case 'literal':
