@@ -91,7 +91,7 @@ export async function openHttp(
   where: number | string,
   options: ConnectOptions = {},
 ): Promise<HttpClient> {
-  return new HttpClient(await connectRaw(where, options));
+  return new HttpClient(await connectRaw(where, { allowHalfOpen: false, ...options }));
 }
 
 /** One request on a connection of its own. */

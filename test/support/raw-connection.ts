@@ -148,6 +148,8 @@ export interface ConnectOptions {
   readonly host?: string;
   readonly localAddress?: string;
   readonly record?: boolean;
+  /** Whether our side stays open when the other has ended; HTTP clients say false. */
+  readonly allowHalfOpen?: boolean;
 }
 
 /** Opens a connection; `where` is a port on 127.0.0.1 (or options.host), or the path of a unix socket. */
@@ -155,13 +157,14 @@ export async function connectRaw(
   where: number | string,
   options: ConnectOptions = {},
 ): Promise<RawConnection> {
+  const allowHalfOpen = options.allowHalfOpen ?? true;
   const target: net.NetConnectOpts =
     typeof where === 'string'
-      ? { path: where, allowHalfOpen: true }
+      ? { path: where, allowHalfOpen }
       : {
           port: where,
           host: options.host ?? '127.0.0.1',
-          allowHalfOpen: true,
+          allowHalfOpen,
           ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
         };
   const socket = net.connect(target);
