@@ -1,5 +1,6 @@
 #include "http/answer.h"
 
+#include <cstring>
 #include <span>
 
 #include "http/edits.h"
