@@ -28,7 +28,7 @@ export interface LoadResult {
 export interface LoadTools {
   readonly processes: Processes;
   readonly core: number;
-  /** After this long a datagram without an answer counts as lost. */
+  /** After this long a datagram without an answer counts as lost; others have at least 2 s. */
   readonly patienceSeconds: number;
 }
 
@@ -38,6 +38,8 @@ export const PROGRAMS = join(import.meta.dirname, '..', '..', 'build', 'bench');
 const REPORT = join(import.meta.dirname, '..', 'load', 'report.lua');
 /** Of the time of a sample that its generator spends warming up on top. */
 const WARMUP_SHARE = 0.1;
+/** An answer that takes longer is an error. */
+const WRK_PATIENCE_SECONDS = 2;
 
 interface WrkOutput {
   readonly requests: number;
@@ -48,8 +50,12 @@ interface WrkOutput {
 }
 
 export function wrk(path: string, clients: number, bodyBytes: number): Load {
-  return async ({ processes, core }, port, seconds) => {
-    const command = ['wrk', '-t1', `-c${clients}`, `-d${Math.ceil(seconds)}s`, '-s', REPORT];
+  return async ({ processes, core, patienceSeconds }, port, seconds) => {
+    const timeout = Math.max(WRK_PATIENCE_SECONDS, Math.ceil(patienceSeconds));
+    const command = [
+      ...['wrk', '-t1', `-c${clients}`, `-d${Math.ceil(seconds)}s`],
+      ...['--timeout', `${timeout}s`, '-s', REPORT],
+    ];
     const output = await processes.run('wrk', core, [
       ...command,
       `http://127.0.0.1:${port}${path}`,

@@ -59,7 +59,7 @@ export function parseOptions(parameters: readonly string[]): Options | null {
     contestants: chooseContestants(split(values.proxies)),
     rounds: wholeNumber('--rounds', values.rounds, isQuick ? 2 : ENOUGH_ROUNDS, 1),
     seconds: wholeNumber('--seconds', values.seconds, isQuick ? 1 : 3, 1),
-    warmupSeconds: 1,
+    warmupSeconds: isQuick ? 1 : 2,
     isQuick,
     countsSyscalls: values.syscalls,
     json: values.json ?? null,

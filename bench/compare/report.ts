@@ -93,7 +93,7 @@ function verdictTable(verdicts: readonly Verdict[]): string {
     verdicts.map((verdict) => [
       verdict.what,
       verdict.value === null ? 'no figure' : number(verdict.value),
-      verdict.ratio ? `95 %: ${number(verdict.ratio.low)} – ${number(verdict.ratio.high)}` : '',
+      verdict.ratio ? `${number(verdict.ratio.low)} – ${number(verdict.ratio.high)} (95 %)` : '',
       verdict.goal ?? 'no goal',
       verdictWord(verdict),
     ]),
@@ -127,26 +127,28 @@ function syscallReport(scenario: Scenario, count: SyscallCount): string {
 /** Three significant digits, or all of the integer part. */
 function number(value: number): string {
   if (!Number.isFinite(value)) return '–';
+  if (value === 0) return '0';
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 1e-3))));
   return value.toFixed(digits);
 }
 
-/** Columns without a value in any row but the first are left out. */
+/** Text stands left and figures stand right; columns with nothing under their head are left out. */
 function table(rows: readonly (readonly string[])[]): string {
   const body = rows.length > 1 ? rows.slice(1) : rows;
   const columns = (rows[0] ?? [])
     .map((_, column) => column)
-    .filter((column) => body.some((row) => (row[column] ?? '') !== ''));
-  const widthOf = (column: number): number =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length));
-  return rows
-    .map((row) =>
-      columns.map((column) => pad(row[column] ?? '', widthOf(column), column)).join('  '),
-    )
-    .map((line) => `  ${line.trimEnd()}`)
-    .join('\n');
-}
-
-function pad(cell: string, width: number, column: number): string {
-  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    .filter((column) => body.some((row) => (row[column] ?? '') !== ''))
+    .map((column) => ({
+      column,
+      width: Math.max(...rows.map((row) => (row[column] ?? '').length)),
+      isText: body.some((row) => /^[a-zA-Z]/.test(row[column] ?? '')),
+    }));
+  const line = (row: readonly string[]): string =>
+    columns
+      .map(({ column, width, isText }) => {
+        const cell = row[column] ?? '';
+        return isText ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join('  ');
+  return rows.map((row) => `  ${line(row).trimEnd()}`).join('\n');
 }

@@ -33,7 +33,9 @@ async function find(): Promise<Found> {
     return { version: (await askProgram(process.execPath, COMMAND, '--version')).trim() };
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
-    return { missing: `sluice --version failed: ${words.trim().split('\n').at(-1)}` };
+    const lines = words.trim().split('\n');
+    const told = lines.find((line) => /^(\w*Error|sluice:)/.test(line)) ?? lines.at(-1);
+    return { missing: `sluice --version failed: ${told}` };
   }
 }
 
