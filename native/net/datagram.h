@@ -1,9 +1,10 @@
-// Datagrams in batches: received into slots by recvmmsg, sent from there by sendmmsg. Where the kernel offers
-// it (UDP_GRO, UDP_SEGMENT) a run of equal datagrams travels as one piece, in and out; where it does not, or
-// refuses a piece, the same calls send them one by one. Boundaries and order are kept either way.
+// Datagrams in batches: received into slots by recvmmsg, sent from there by sendmmsg. Where the
+// kernel offers it (UDP_GRO, UDP_SEGMENT) a run of equal datagrams travels as one piece, in and
+// out; where it does not, or refuses a piece, the same calls send them one by one. Boundaries and
+// order are kept either way.
 //
-// DatagramInbox and DatagramOutbox belong to one relay on one worker and are allocated once. They never wait,
-// and never send what the kernel refused a second time: UDP does not queue.
+// DatagramInbox and DatagramOutbox belong to one relay on one worker and are allocated once. They
+// never wait, and never send what the kernel refused a second time: UDP does not queue.
 #pragma once
 
 #include <netinet/in.h>
@@ -22,8 +23,8 @@
 
 namespace sluice::net {
 
-/// Whose datagram it is: the client's address and the local one that it was sent to, as plain words that are
-/// compared, hashed and turned into a destination again.
+/// Whose datagram it is: the client's address and the local one that it was sent to, as plain words
+/// that are compared, hashed and turned into a destination again.
 struct DatagramPath {
   /// Client address (2), local address (2; zero = the socket has only one), scope, port and family.
   std::array<std::uint64_t, 5> words{};
@@ -35,8 +36,9 @@ struct DatagramPath {
   [[nodiscard]] SocketAddress client() const noexcept;
 };
 
-/// A received datagram, or a run of datagrams of `segment` bytes each (the last may be shorter), or what is
-/// left of it, as it lies in its slot: bytes [from, to), of which those beyond kHotBytes are in `cold`.
+/// A received datagram, or a run of datagrams of `segment` bytes each (the last may be shorter), or
+/// what is left of it, as it lies in its slot: bytes [from, to), of which those beyond kHotBytes
+/// are in `cold`.
 struct Parcel {
   char* hot = nullptr;
   char* cold = nullptr;
@@ -65,8 +67,13 @@ struct DatagramTraits {
 /// Readies a bound socket from bindDatagram().
 [[nodiscard]] DatagramTraits prepareDatagrams(int fd, bool wantsRuns) noexcept;
 
-/// A socket that sends to `target` and hears only from there. `wantsRuns`: datagrams may arrive in one piece.
-[[nodiscard]] Result<UniqueFd> connectDatagrams(const SocketAddress& target, bool wantsRuns) noexcept;
+/// A socket that sends to `target` and hears only from there. `wantsRuns`: datagrams may arrive in
+/// one piece.
+[[nodiscard]] Result<UniqueFd> connectDatagrams(const SocketAddress& target,
+                                                bool wantsRuns) noexcept;
+
+/// Numbers that nobody outside can guess; 0 from a kernel that gives none.
+[[nodiscard]] std::uint64_t secretWord() noexcept;
 
 /// Takes a pending error (a queued ICMP answer) off the socket.
 void clearDatagramError(int fd) noexcept;
@@ -79,10 +86,11 @@ struct Received {
   Errc failure = Errc::None;
 };
 
-/// Slots that datagrams are received into. Small ones lie close together in the hot part; only the excess of
-/// large ones touches the rest, whose pages the kernel provides when they are first needed.
+/// Slots that datagrams are received into. Small ones lie close together in the hot part; only the
+/// excess of large ones touches the rest, whose pages the kernel provides when they are first
+/// needed.
 class DatagramInbox {
-public:
+ public:
   static constexpr std::uint32_t kSlots = 64;
   static constexpr std::uint32_t kHotBytes = 2048;
   static constexpr std::uint32_t kLargestBytes = 65536;
@@ -95,8 +103,9 @@ public:
   [[nodiscard]] Parcel parcel(std::uint32_t slot) const noexcept;
   [[nodiscard]] DatagramPath path(std::uint32_t slot) const noexcept;
 
-private:
-  // An odd number of cache lines apart, so that the beginnings of slots do not compete for the same sets.
+ private:
+  // An odd number of cache lines apart, so that the beginnings of slots do not compete for the same
+  // sets.
   static constexpr std::size_t kHotStride = kHotBytes + 64;
   static constexpr std::size_t kColdBytes = kLargestBytes - kHotBytes;
   static constexpr std::size_t kControlBytes = 64;
@@ -106,6 +115,8 @@ private:
 
   bool hasPaths_;
   DatagramTraits traits_;
+  /// A bit a slot: the kernel has written its header since it was readied.
+  std::uint64_t used_ = 0;
   std::unique_ptr<char[]> bytes_;
   std::array<mmsghdr, kSlots> headers_{};
   std::array<std::array<iovec, 2>, kSlots> spans_{};
@@ -120,19 +131,21 @@ struct SendTally {
   std::uint64_t dropped = 0;
 };
 
-/// Datagrams on their way out of one socket: gathered, then sent with as few system calls as the kernel
-/// allows. Refers to the bytes in the inbox's slots: flush before these are received into again.
+/// Datagrams on their way out of one socket: gathered, then sent with as few system calls as the
+/// kernel allows. Refers to the bytes in the inbox's slots: flush before these are received into
+/// again.
 class DatagramOutbox {
-public:
-  /// `traits` of the listening socket when what is added has a path, else null: the socket is connected.
+ public:
+  /// `traits` of the listening socket when what is added has a path, else null: the socket is
+  /// connected.
   [[nodiscard]] static std::unique_ptr<DatagramOutbox> make(const DatagramTraits* traits,
                                                             bool canSegment) noexcept;
 
   [[nodiscard]] bool isEmpty() const noexcept { return next_ == count_; }
   /// Takes as much of `rest` as has room; false when some is left: flush, then add again.
   [[nodiscard]] bool add(Parcel& rest, const DatagramPath* to) noexcept;
-  /// Sends all. On a connected socket TargetUnreachable ends it early: the datagrams not yet sent stay, to be
-  /// flushed to another socket or discarded.
+  /// Sends all. On a connected socket TargetUnreachable ends it early: the datagrams not yet sent
+  /// stay, to be flushed to another socket or discarded.
   Errc flush(int fd) noexcept;
   /// Drops what is left.
   void discard() noexcept;
@@ -142,7 +155,7 @@ public:
   void limitSegment(std::uint32_t bytes) noexcept { segmentLimit_ = bytes; }
   [[nodiscard]] std::uint32_t segmentLimit() const noexcept { return segmentLimit_; }
 
-private:
+ private:
   static constexpr std::uint32_t kMessages = 128;
   static constexpr std::uint32_t kSpans = 512;
   static constexpr std::size_t kControlBytes = 64;
@@ -160,19 +173,17 @@ private:
     /// Its last datagram is whole, so another may follow.
     bool isOpen = false;
   };
-  enum class Next : std::uint8_t { GoOn, Stop };
 
   DatagramOutbox(const DatagramTraits* traits, bool canSegment) noexcept;
   [[nodiscard]] std::uint32_t roomInLast(const Parcel& rest, const DatagramPath* to) const noexcept;
   void open(std::uint32_t segment, const DatagramPath* to) noexcept;
   void append(Parcel& rest, std::uint32_t bytes, std::uint32_t datagrams) noexcept;
-  void address(msghdr& header, std::uint32_t number) noexcept;
+  void push(char* data, std::size_t bytes) noexcept;
   void finish(std::uint32_t number) noexcept;
   [[nodiscard]] int sendBatch(int fd) noexcept;
   [[nodiscard]] Errc onRefused(int fd, int error) noexcept;
-  [[nodiscard]] Errc sendSingly(int fd, Message& message) noexcept;
-  [[nodiscard]] bool narrow(Message& message, std::uint32_t spans) noexcept;
-  void reset() noexcept;
+  [[nodiscard]] Errc sendSingly(int fd) noexcept;
+  void advance(Message& message, std::size_t bytes) noexcept;
 
   bool isConnected_;
   DatagramTraits traits_;
