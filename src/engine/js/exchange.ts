@@ -1,0 +1,419 @@
+// An exchange: one request and its response. It decides - limits, route, pick, retry, edits, timeouts, statistics,
+// the log - and leaves the wire to node's parser on the client's side and to UpstreamAttempt on the target's.
+//
+//   reading --refused--> answering ----------------------------+
+//      |                    ^                                  v
+//      +--pool--> trying --failed-->                         done
+//                   |  ^ again                                 ^
+//                   +--response--> relaying --broken--> cut ---+
+//                   +--101-------> tunnelling -----------------+
+//
+// Owned by its HttpConnection, told once when the client is gone, and tells once that it is done. Main thread.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
+import { findRoute, rewritePath } from '../../plan/match.ts';
+import { type Answer, errorAnswer, fixedAnswer } from './answer.ts';
+import { ExchangeRecord } from './exchange-record.ts';
+import type { FlatFields } from './field-rules.ts';
+import type { LiveListener } from './live-plan.ts';
+import type { LivePool } from './pool.ts';
+import { pumpRequestBody } from './request-body.ts';
+import { requestFields } from './request-fields.ts';
+import { type RequestHead, readRequestHead } from './request-head.ts';
+import { pumpResponseBody } from './response-body.ts';
+import {
+  interimBytes,
+  type ResponseHead,
+  readResponseHead,
+  responseFields,
+  responseHeadLimit,
+} from './response-head.ts';
+import { StallTimer } from './stall-timer.ts';
+import { abortSocket, relayStreams } from './stream-relay.ts';
+import type { LiveTarget } from './target.ts';
+import { UpstreamAttempt } from './upstream-attempt.ts';
+
+export interface ExchangeOptions {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly client: Socket;
+  readonly clientHost: string;
+  readonly clientName: string;
+  readonly listener: LiveListener;
+  /** The client's connection is to end with this exchange, whatever the client wishes. */
+  readonly isLast: () => boolean;
+  /** The connection is no longer HTTP: takes it from the response; returns what the client sent already. */
+  readonly takeClient: () => Buffer;
+  /** The response has left. `mayGoOn` is false when the connection cannot carry another request. */
+  readonly onDone: (mayGoOn: boolean) => void;
+}
+
+/** A request body that nobody wants is read to its end, up to this much, to keep the connection. */
+const DRAIN_LIMIT = 64 * 1024;
+
+export class HttpExchange {
+  readonly #options: ExchangeOptions;
+  readonly #record: ExchangeRecord;
+  #head: RequestHead | null = null;
+  #pool: LivePool | null = null;
+  #tried: LiveTarget[] = [];
+  #hasRepeatedStale = false;
+  #attempt: UpstreamAttempt | null = null;
+  #stopRequestBody: () => void = ignore;
+  #stopResponseBody: () => void = ignore;
+  #closes = false;
+  /** The end of the connection is the end of the response. */
+  #isUnframed = false;
+  #isAnswering = false;
+  #isTunnel = false;
+  #isOver = false;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.#record = new ExchangeRecord(options.listener, options.clientName);
+    options.request.on('error', ignore);
+  }
+
+  start(): void {
+    const { request, listener } = this.#options;
+    const outcome = readRequestHead(request, listener.plan.limits);
+    this.#record.reads(request);
+    if ('code' in outcome) {
+      this.#refuse(outcome.code);
+      return;
+    }
+    this.#head = outcome.head;
+    const { head } = outcome;
+    const found = findRoute(listener.live.plan, listener.plan, {
+      host: head.authority,
+      path: head.path,
+    });
+    if (found === null) {
+      this.#refuse('no_route');
+      return;
+    }
+    const route = listener.live.route(found.index);
+    this.#record.routed(head, route);
+    const { bodyBytes } = listener.plan.limits;
+    if (bodyBytes > 0 && head.body.kind === 'length' && head.body.length > bodyBytes) {
+      this.#refuse('request_body_too_large');
+    } else if (route.plan.action.kind !== 'pool') {
+      this.#answer(fixedAnswer(route.plan, route.plan.action, head));
+    } else if (route.pool === null) {
+      this.#refuse('internal');
+    } else {
+      this.#pool = route.pool;
+      this.#try(route.pool.pick(this.#options.clientHost, this.#tried), 'no_target');
+    }
+  }
+
+  /** Whether the client has sent all of its request. */
+  get isRequestComplete(): boolean {
+    return this.#options.request.complete;
+  }
+
+  /** Whether the client has got something of its response. */
+  get hasBegunToAnswer(): boolean {
+    return this.#options.response.headersSent || this.#isAnswering || this.#isTunnel;
+  }
+
+  /** What the client sends cannot be understood any more, or takes too long. */
+  failRequest(code: ErrorCode): void {
+    if (this.#isOver || this.#isTunnel) return;
+    if (this.#options.response.headersSent) this.abort(code);
+    else if (!this.#isAnswering) this.#refuse(code);
+  }
+
+  /** Ends it without a word: the client is gone, or must see that its response is not whole. */
+  abort(code: ErrorCode): void {
+    if (this.#isOver) return;
+    this.#stopAll();
+    this.#attempt?.destroy();
+    // Without framing only a reset tells the client that there should have been more.
+    if (this.#isUnframed) abortSocket(this.#options.client);
+    else this.#options.client.destroy();
+    this.#finish(code, false);
+  }
+
+  #try(target: LiveTarget | null, codeIfNone: ErrorCode): void {
+    const head = this.#head;
+    const route = this.#record.route;
+    if (target === null || head === null || route === null) {
+      this.#refuse(codeIfNone);
+      return;
+    }
+    const { listener, clientHost } = this.#options;
+    if (!this.#tried.includes(target)) this.#tried.push(target);
+    this.#record.tries(target);
+    try {
+      this.#attempt = new UpstreamAttempt(
+        {
+          target,
+          method: head.method,
+          path: rewritePath(route.plan, head.path) + head.query,
+          fields: requestFields(head, {
+            listener,
+            route: route.plan,
+            target: target.plan,
+            clientHost,
+          }),
+          timeouts: listener.plan.timeouts,
+          headLimit: responseHeadLimit(listener.plan.limits),
+        },
+        {
+          onConnected: () => this.#onConnected(),
+          onInterim: (status, reason, rawHeaders) => this.#onInterim(status, reason, rawHeaders),
+          onResponse: (response) => this.#onResponse(response),
+          onSwitched: (response, upstream, early) => this.#onSwitched(response, upstream, early),
+          onFailed: (code) => this.#onFailed(code),
+        },
+      );
+    } catch {
+      // node:http refuses to write what its own parser let in.
+      this.#refuse('request_malformed');
+      return;
+    }
+    // Without a body the head is all there is to send, as soon as there is a connection.
+    if (!hasBody(head)) this.#attempt.request.end();
+  }
+
+  #onConnected(): void {
+    const attempt = this.#attempt;
+    const head = this.#head;
+    if (attempt === null || head === null) return;
+    if (!hasBody(head)) {
+      attempt.awaitResponse();
+      return;
+    }
+    const { request, listener } = this.#options;
+    setImmediate(() => attempt.request.flushHeaders());
+    this.#stopRequestBody = pumpRequestBody({
+      from: request,
+      to: attempt.request,
+      limitBytes: listener.plan.limits.bodyBytes,
+      idleMs: listener.plan.timeouts.bodyIdleMs,
+      isChunked: head.body.kind === 'chunked',
+      onBytes: (count) => this.#record.bytesIn(count),
+      onEnd: () => attempt.awaitResponse(),
+      onFailed: (code) => this.failRequest(code),
+    });
+  }
+
+  #onInterim(status: number, reason: string, rawHeaders: FlatFields): void {
+    const { client, response } = this.#options;
+    if (this.#head?.minorVersion === 0 || response.headersSent) return;
+    client.write(interimBytes(status, reason, rawHeaders, null), 'latin1');
+  }
+
+  #onFailed(code: ErrorCode): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    this.#stopRequestBody();
+    // A pooled connection that the target had closed says nothing about the target.
+    const isStale = isLost(code) && attempt.isReused && !attempt.hasAnswered;
+    if (isStale) attempt.target.agent.closeIdle();
+    this.#record.failed(code, isStale);
+    if (this.#options.response.headersSent) {
+      this.abort(code);
+      return;
+    }
+    const next = this.#mayRepeat(code, attempt) ? this.#nextTarget(attempt.target, isStale) : null;
+    if (next !== null) this.#record.retries();
+    this.#try(next, code);
+  }
+
+  /** RFC 9110 section 9.2.2: nothing was sent, or sending it twice is as good as once. */
+  #mayRepeat(code: ErrorCode, attempt: UpstreamAttempt): boolean {
+    if (this.#record.sentBytes > 0) return false;
+    if (ERROR_CODES[code].retry === 'always') return true;
+    return isLost(code) && !attempt.hasAnswered && this.#head?.isIdempotent === true;
+  }
+
+  /** Another target while retries last; the same one once more, on a new connection, after a stale one. */
+  #nextTarget(last: LiveTarget, isStale: boolean): LiveTarget | null {
+    const pool = this.#pool;
+    if (pool === null) return null;
+    const isAnotherAllowed = this.#tried.length <= pool.plan.retries;
+    const another = isAnotherAllowed ? pool.pick(this.#options.clientHost, this.#tried) : null;
+    if (another !== null || !isStale || this.#hasRepeatedStale) return another;
+    this.#hasRepeatedStale = true;
+    return last;
+  }
+
+  #onResponse(response: IncomingMessage): void {
+    const outcome = readResponseHead(response, this.#head?.method ?? '');
+    if ('code' in outcome) {
+      this.#attempt?.destroy();
+      this.#onFailed(outcome.code);
+      return;
+    }
+    const { head } = outcome;
+    this.#record.answeredBy(head.status);
+    const isChunked = this.#writeHead(head, response);
+    if (!head.hasBody) {
+      response.resume();
+      this.#options.response.end();
+      response.once('end', () => this.#onResponseEnd());
+      return;
+    }
+    this.#stopResponseBody = pumpResponseBody({
+      from: response,
+      to: this.#options.response,
+      idleMs: this.#options.listener.plan.timeouts.bodyIdleMs,
+      isChunked,
+      onBytes: (count) => this.#record.bytesOut(count),
+      onEnd: () => this.#onResponseEnd(),
+      onFailed: (code) => {
+        if (code !== 'client_stalled') this.#record.failed(code, false);
+        this.abort(code);
+      },
+    });
+    this.#finishWith(this.#options.response);
+  }
+
+  /** Returns whether the body goes in chunks. */
+  #writeHead(head: ResponseHead, from: IncomingMessage): boolean {
+    const { response } = this.#options;
+    const fields = responseFields(head, this.#record.route?.plan.responseEdits ?? []);
+    const isOld = this.#head?.minorVersion === 0;
+    const isChunked = head.hasBody && head.length === null && !isOld;
+    this.#isUnframed = head.hasBody && head.length === null && isOld;
+    if (head.length !== null && head.status !== 204) {
+      fields.push('Content-Length', String(head.length));
+    }
+    if (isChunked) fields.push('Transfer-Encoding', 'chunked');
+    // A target that answers early and closes will not read the rest of the request.
+    const isCutShort = !this.isRequestComplete && from.headers.connection === 'close';
+    response.sendDate = false;
+    this.#closes = this.#isUnframed || isCutShort || this.#mustClose();
+    this.#pushConnection(fields);
+    response.writeHead(head.status, head.reason, fields);
+    if (!head.hasBody) this.#finishWith(response);
+    return isChunked;
+  }
+
+  /** The target is done: its connection is free again, unless it has not read the whole request. */
+  #onResponseEnd(): void {
+    this.#record.released();
+    if (this.isRequestComplete) return;
+    this.#stopRequestBody();
+    this.#attempt?.destroy();
+    this.#drainRequest();
+  }
+
+  #onSwitched(from: IncomingMessage, upstream: Socket, early: Buffer): void {
+    const { client, listener, takeClient } = this.#options;
+    const protocol = this.#head?.upgrade ?? null;
+    if (protocol === null) {
+      upstream.destroy();
+      this.#onFailed('upgrade_failed');
+      return;
+    }
+    this.#isTunnel = true;
+    this.#record.answeredBy(101);
+    const earlyFromClient = takeClient();
+    const switchedTo = from.headers.upgrade ?? protocol;
+    client.write(
+      interimBytes(101, from.statusMessage ?? '', from.rawHeaders, switchedTo),
+      'latin1',
+    );
+    if (early.length > 0) client.write(early);
+    if (earlyFromClient.length > 0) upstream.write(earlyFromClient);
+    this.#record.bytesOut(early.length);
+    this.#record.bytesIn(earlyFromClient.length);
+    upstream.allowHalfOpen = true;
+    relayStreams({
+      client,
+      upstream,
+      idleMs: listener.plan.timeouts.idleMs,
+      onBytesIn: (count) => this.#record.bytesIn(count),
+      onBytesOut: (count) => this.#record.bytesOut(count),
+      onEnd: (code) => this.#finish(code, false),
+    });
+  }
+
+  #refuse(code: ErrorCode): void {
+    this.#record.error(code);
+    // After a request that was not understood nobody knows where the next one begins.
+    this.#closes ||= ERROR_CODES[code].side === 'client' && code !== 'no_route';
+    this.#answer(errorAnswer(code));
+  }
+
+  #answer({ status, fields, body }: Answer): void {
+    if (this.#isOver || this.#isAnswering) return;
+    this.#isAnswering = true;
+    this.#stopAll();
+    this.#attempt?.destroy();
+    this.#record.released();
+    this.#record.answers(status, body.length);
+    const { response, listener } = this.#options;
+    const all = [...fields];
+    this.#closes ||= this.#mustClose() || !this.#isRestSmall();
+    this.#pushConnection(all);
+    const stall = new StallTimer(listener.plan.timeouts.bodyIdleMs, () => {
+      this.abort('client_stalled');
+    });
+    this.#stopResponseBody = () => stall.disarm();
+    stall.arm();
+    response.sendDate = false;
+    this.#finishWith(response);
+    response.writeHead(status, all);
+    response.end(body);
+    this.#drainRequest();
+  }
+
+  #mustClose(): boolean {
+    return !this.#options.response.shouldKeepAlive || this.#options.isLast();
+  }
+
+  #pushConnection(fields: string[]): void {
+    if (this.#closes) fields.push('Connection', 'close');
+    else if (this.#head?.minorVersion === 0) fields.push('Connection', 'keep-alive');
+    // Keeping the connection goes without saying in HTTP/1.1; this stops node:http from saying it.
+    else this.#options.response.removeHeader('Connection');
+  }
+
+  /** Whether what is left of the request's body is worth reading to keep the connection. */
+  #isRestSmall(): boolean {
+    if (this.isRequestComplete || this.#head === null) return true;
+    const { body, expectsContinue } = this.#head;
+    if (body.kind !== 'length') return body.kind === 'none';
+    return !expectsContinue && body.length - this.#record.sentBytes <= DRAIN_LIMIT;
+  }
+
+  /** Lets the rest of the request pass by unread. */
+  #drainRequest(): void {
+    this.#options.request.resume();
+  }
+
+  #finishWith(response: ServerResponse): void {
+    response.once('finish', () => {
+      this.#finish('none', !this.#closes && (this.isRequestComplete || this.#isRestSmall()));
+    });
+  }
+
+  #stopAll(): void {
+    this.#stopRequestBody();
+    this.#stopResponseBody();
+  }
+
+  #finish(code: ErrorCode, mayGoOn: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#stopAll();
+    this.#record.end(code);
+    this.#options.onDone(mayGoOn);
+  }
+}
+
+function hasBody({ body }: RequestHead): boolean {
+  return body.kind === 'chunked' || (body.kind === 'length' && body.length > 0);
+}
+
+/** The connection ended before the response began. */
+function isLost(code: ErrorCode): boolean {
+  return code === 'upstream_closed' || code === 'upstream_reset';
+}
+
+function ignore(): void {}

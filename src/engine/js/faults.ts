@@ -1,0 +1,59 @@
+// The names that the contract has for what node:net reports. Pure.
+import type { ErrorCode } from '../../contract/codes.ts';
+
+/** A system error's name, or '' for an error that has none. */
+export function errnoOf(error: unknown): string {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+/** Why no connection to a target came about. */
+export function connectFault(error: unknown): ErrorCode {
+  switch (errnoOf(error)) {
+    case 'ECONNREFUSED':
+      return 'connect_refused';
+    case 'ETIMEDOUT':
+      return 'connect_timeout';
+    case 'ENETUNREACH':
+    case 'EHOSTUNREACH':
+    case 'ENETDOWN':
+    case 'EHOSTDOWN':
+      return 'connect_unreachable';
+    default:
+      return exhaustionFault(error) ?? 'connect_failed';
+  }
+}
+
+/** What this process or machine has run out of, or null when the error says nothing of the kind. */
+export function exhaustionFault(error: unknown): ErrorCode | null {
+  switch (errnoOf(error)) {
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'out_of_descriptors';
+    case 'ENOMEM':
+    case 'ENOBUFS':
+      return 'out_of_memory';
+    case 'EADDRNOTAVAIL':
+    case 'EADDRINUSE':
+    case 'EAGAIN':
+      return 'out_of_ports';
+    default:
+      return null;
+  }
+}
+
+/** Whether a fault says something about the target, and so counts towards its ejection. */
+export function isTargetFault(code: ErrorCode): boolean {
+  switch (code) {
+    case 'connect_refused':
+    case 'connect_timeout':
+    case 'connect_unreachable':
+    case 'connect_failed':
+    case 'upstream_closed':
+    case 'upstream_reset':
+    case 'target_unreachable':
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,154 @@
+// A plan with what lives behind its tables: statistics, pools, targets, logs. One LivePlan is in force at a time;
+// flows keep the one they began with. EntityTable is what outlives plans: it finds entities again by name.
+// Main thread.
+import { BlockList } from 'node:net';
+import { STATS_STRIDE } from '../../contract/codes.ts';
+import type { IndexRange, ListenerIndex, PoolIndex, RouteIndex } from '../../contract/ids.ts';
+import type { Plan, PlanListener, PlanPool, PlanRoute, PlanTarget } from '../../plan/plan.ts';
+import type { AccessLog } from './access-log.ts';
+import { EntityStats } from './entity-stats.ts';
+import { LivePool, type PoolCursor } from './pool.ts';
+import { LiveTarget } from './target.ts';
+
+export interface LiveListener {
+  readonly plan: PlanListener;
+  readonly stats: EntityStats;
+  readonly log: AccessLog | null;
+  /** Where tcp and udp go; null for http. */
+  readonly pool: LivePool | null;
+  readonly live: LivePlan;
+  /** Whether what a client says about earlier hops is believed. */
+  isTrusted(clientHost: string): boolean;
+}
+
+export interface LiveRoute {
+  readonly plan: PlanRoute;
+  readonly stats: EntityStats;
+  /** null unless the route's action is a pool. */
+  readonly pool: LivePool | null;
+}
+
+export class LivePlan {
+  readonly plan: Plan;
+  readonly listeners: readonly LiveListener[];
+  readonly routes: readonly LiveRoute[];
+  readonly pools: readonly LivePool[];
+  readonly targets: readonly LiveTarget[];
+
+  constructor(plan: Plan, entities: EntityTable, logOf: (path: string) => AccessLog | null) {
+    this.plan = plan;
+    this.targets = plan.targets.map((target) => entities.target(poolOf(plan, target.pool), target));
+    this.pools = plan.pools.map((pool) => {
+      const targets = slice(this.targets, pool.targets);
+      return new LivePool(pool, entities.stats('pool', pool.name), targets, entities.cursor(pool));
+    });
+    this.routes = plan.routes.map((route) => ({
+      plan: route,
+      stats: entities.stats('route', listenerOf(plan, route.listener).name, route.name),
+      pool: route.action.kind === 'pool' ? at(this.pools, route.action.pool) : null,
+    }));
+    this.listeners = plan.listeners.map((listener) => ({
+      plan: listener,
+      stats: entities.stats('listener', listener.name),
+      log: listener.accessLog === null ? null : logOf(listener.accessLog),
+      pool: listener.pool === null ? null : at(this.pools, listener.pool),
+      live: this,
+      isTrusted: trustCheck(listener),
+    }));
+  }
+
+  route(index: RouteIndex): LiveRoute {
+    return at(this.routes, index);
+  }
+
+  readStats(into: Float64Array): void {
+    const entities = [...this.listeners, ...this.routes, ...this.pools, ...this.targets];
+    entities.forEach((entity, i) => {
+      entity.stats.copyTo(into, i * STATS_STRIDE);
+    });
+  }
+}
+
+/** Entities by name, over plans. Only apply() changes it. */
+export class EntityTable {
+  readonly #stats = new Map<string, EntityStats>();
+  readonly #cursors = new Map<string, PoolCursor>();
+  readonly #targets = new Map<string, LiveTarget>();
+
+  stats(...name: readonly string[]): EntityStats {
+    return found(this.#stats, keyOf(...name), () => new EntityStats());
+  }
+
+  cursor(pool: PlanPool): PoolCursor {
+    return found(this.#cursors, keyOf(pool.name), () => ({ next: 0 }));
+  }
+
+  target(pool: PlanPool, plan: PlanTarget): LiveTarget {
+    return found(this.#targets, targetKey(pool, plan), () => {
+      return new LiveTarget(plan, this.stats('target', pool.name, plan.name));
+    });
+  }
+
+  /** Leaves only what `live`, the plan in force, names, with its settings; retires the rest. */
+  settle(live: LivePlan | null): void {
+    const kept = live === null ? new Set<string>() : this.#adopt(live);
+    for (const [key, target] of this.#targets) if (!kept.has(key)) target.retire();
+    for (const table of [this.#stats, this.#cursors, this.#targets]) {
+      for (const key of table.keys()) if (!kept.has(key)) table.delete(key);
+    }
+  }
+
+  /** The keys of everything that `live` names. */
+  #adopt(live: LivePlan): Set<string> {
+    const { plan } = live;
+    const kept = new Set<string>();
+    for (const listener of plan.listeners) kept.add(keyOf('listener', listener.name));
+    for (const route of plan.routes) {
+      kept.add(keyOf('route', listenerOf(plan, route.listener).name, route.name));
+    }
+    for (const pool of live.pools) {
+      kept.add(keyOf('pool', pool.plan.name)).add(keyOf(pool.plan.name));
+      for (const target of pool.targets) {
+        target.adopt(pool.plan);
+        kept.add(keyOf('target', pool.plan.name, target.plan.name));
+        kept.add(targetKey(pool.plan, target.plan));
+      }
+    }
+    return kept;
+  }
+}
+
+// A name cannot hold a NUL, so joined names cannot collide.
+const keyOf = (...parts: readonly string[]): string => parts.join('\0');
+
+function targetKey(pool: PlanPool, { name, address }: PlanTarget): string {
+  return keyOf('address', pool.name, name, address.family, address.host, String(address.port));
+}
+
+function found<T>(table: Map<string, T>, key: string, create: () => T): T {
+  const existing = table.get(key);
+  if (existing !== undefined) return existing;
+  const created = create();
+  table.set(key, created);
+  return created;
+}
+
+function trustCheck({ trustedProxies }: PlanListener): (clientHost: string) => boolean {
+  if (trustedProxies.length === 0) return () => false;
+  const list = new BlockList();
+  for (const { family, host, bits } of trustedProxies) list.addSubnet(host, bits, family);
+  return (clientHost) =>
+    clientHost !== '' && list.check(clientHost, clientHost.includes(':') ? 'ipv6' : 'ipv4');
+}
+
+const slice = <T>(table: readonly T[], { first, count }: IndexRange): readonly T[] =>
+  table.slice(first, first + count);
+const poolOf = (plan: Plan, index: PoolIndex): PlanPool => at(plan.pools, index);
+const listenerOf = (plan: Plan, index: ListenerIndex): PlanListener => at(plan.listeners, index);
+
+/** An index that leads nowhere makes the plan unusable; apply() reports it as plan_rejected. */
+function at<T>(table: readonly T[], index: number): T {
+  const entry = table[index];
+  if (entry === undefined) throw new RangeError(`the plan has no entry ${index}`);
+  return entry;
+}

@@ -1,0 +1,78 @@
+// Moves a request's body from the client to the target: backpressure, the size limit, the idle timeout, trailers.
+// Main thread; one per attempt that got connected, at most one an exchange.
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ErrorCode } from '../../contract/codes.ts';
+import { StallTimer } from './stall-timer.ts';
+import { allowedTrailers, areTooManyTrailers } from './trailers.ts';
+
+export interface RequestBodyOptions {
+  readonly from: IncomingMessage;
+  readonly to: ClientRequest;
+  /** 0 = unlimited. */
+  readonly limitBytes: number;
+  readonly idleMs: number;
+  readonly isChunked: boolean;
+  readonly onBytes: (count: number) => void;
+  /** All of it is written. */
+  readonly onEnd: () => void;
+  readonly onFailed: (code: ErrorCode) => void;
+}
+
+/** Returns what stops it. */
+export function pumpRequestBody(options: RequestBodyOptions): () => void {
+  const { from, to, limitBytes, idleMs, isChunked, onBytes, onEnd, onFailed } = options;
+  let total = 0;
+  let isHeldBack = false;
+  const stall = new StallTimer(idleMs, () => {
+    fail(isHeldBack ? 'response_timeout' : 'request_body_timeout');
+  });
+
+  const stop = (): void => {
+    stall.disarm();
+    from.off('data', onData).off('end', onSourceEnd);
+    to.off('drain', onDrain);
+    // What comes from now on waits for the next attempt, or for somebody to let it pass.
+    if (!from.readableEnded) from.pause();
+  };
+  const fail = (code: ErrorCode): void => {
+    stop();
+    onFailed(code);
+  };
+  const onData = (chunk: Buffer): void => {
+    stall.arm();
+    total += chunk.length;
+    if (limitBytes > 0 && total > limitBytes) {
+      fail('request_body_too_large');
+      return;
+    }
+    onBytes(chunk.length);
+    if (to.write(chunk)) return;
+    isHeldBack = true;
+    from.pause();
+  };
+  const onDrain = (): void => {
+    stall.arm();
+    isHeldBack = false;
+    from.resume();
+  };
+  const onSourceEnd = (): void => {
+    stop();
+    if (areTooManyTrailers(from.rawTrailers)) {
+      fail('request_malformed');
+      return;
+    }
+    if (isChunked) to.addTrailers(allowedTrailers(from.rawTrailers));
+    to.end();
+    onEnd();
+  };
+
+  if (from.readableEnded) {
+    onSourceEnd();
+    return stop;
+  }
+  to.on('drain', onDrain);
+  from.on('end', onSourceEnd).on('data', onData);
+  from.resume();
+  stall.arm();
+  return stop;
+}

@@ -1,0 +1,105 @@
+// The fields that a target gets: the client's, without those that end here, with what the listener says about the
+// client and what the route edits. Pure.
+import type { PlanRoute, PlanTarget } from '../../plan/plan.ts';
+import { applyEdits, editedAway, endsInRequest, isForwardedField } from './field-rules.ts';
+import type { LiveListener } from './live-plan.ts';
+import type { RequestHead } from './request-head.ts';
+
+export interface ForwardContext {
+  readonly listener: LiveListener;
+  readonly route: PlanRoute;
+  readonly target: PlanTarget;
+  /** '' for clients of unix sockets. */
+  readonly clientHost: string;
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Lists that every hop adds to, so that what is believed is continued rather than kept beside ours. */
+const CONTINUED = new Set(['x-forwarded-for', 'forwarded']);
+
+export function requestFields(head: RequestHead, context: ForwardContext): string[] {
+  const { listener, route } = context;
+  const mode = listener.plan.forwarded;
+  const isBelieved =
+    mode === 'append' || (mode === 'replace' && listener.isTrusted(context.clientHost));
+  const edited = editedAway(route.requestEdits);
+  const believed: Believed = new Map();
+  const fields: string[] = ['Host', hostFor(head, context)];
+
+  for (let i = 0; i + 1 < head.fields.length; i += 2) {
+    const name = head.fields[i] ?? '';
+    const value = head.fields[i + 1] ?? '';
+    const key = name.toLowerCase();
+    if (isForwardedField(key)) {
+      if (!isBelieved) continue;
+      believed.set(key, [...(believed.get(key) ?? []), value]);
+      if (CONTINUED.has(key)) continue;
+    }
+    if (isKept(key, head) && !edited.has(key)) fields.push(name, value);
+  }
+  addFraming(fields, head);
+  if (head.upgrade !== null) fields.push('Connection', 'upgrade', 'Upgrade', head.upgrade);
+  else if (head.acceptsTrailers) fields.push('Connection', 'TE', 'TE', 'trailers');
+  if (mode !== 'off') addForwarded(fields, head, context.clientHost, believed, edited);
+  applyEdits(fields, route.requestEdits);
+  return fields;
+}
+
+function isKept(key: string, head: RequestHead): boolean {
+  if (key === 'host' || key === 'content-length') return false;
+  if (key === 'expect') return head.minorVersion > 0;
+  return !endsInRequest(key) && !head.nominated.has(key);
+}
+
+function hostFor({ authority }: RequestHead, { route, target }: ForwardContext): string {
+  if (route.hostHeader.kind === 'literal') return route.hostHeader.value;
+  // HTTP/1.0 may come without a host; HTTP/1.1 may not leave so.
+  const isTargets = route.hostHeader.kind === 'target' || authority === '';
+  return isTargets ? target.authority : authority;
+}
+
+/** Methods whose requests node:http sends without framing when they have no body. */
+const BODYLESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
+
+/** One canonical framing field. */
+function addFraming(fields: string[], { body, method }: RequestHead): void {
+  if (body.kind === 'chunked') fields.push('Transfer-Encoding', 'chunked');
+  else if (body.kind === 'length') fields.push('Content-Length', String(body.length));
+  else if (!BODYLESS.has(method)) fields.push('Content-Length', '0');
+}
+
+/** The values of each forwarded field that is believed, by lower-case name. */
+type Believed = Map<string, readonly string[]>;
+
+/**
+ * X-Forwarded-For and Forwarded continue what is believed; the others say one thing, so that a believed value
+ * stands and ours fills in where there is none.
+ */
+function addForwarded(
+  fields: string[],
+  { authority }: RequestHead,
+  clientHost: string,
+  believed: Believed,
+  edited: ReadonlySet<string>,
+): void {
+  const client = clientHost === '' ? 'unknown' : clientHost;
+  const add = (name: string, value: string): void => {
+    const key = name.toLowerCase();
+    if (edited.has(key) || value === '') return;
+    const earlier = believed.get(key)?.filter((text) => text !== '') ?? [];
+    if (CONTINUED.has(key)) fields.push(name, [...earlier, value].join(', '));
+    else if (earlier.length === 0) fields.push(name, value);
+  };
+  add('X-Forwarded-For', client);
+  add('X-Forwarded-Proto', 'http');
+  add('X-Forwarded-Host', authority);
+  add('X-Real-IP', clientHost);
+  add('Forwarded', forwardedElement(client, authority));
+}
+
+/** RFC 7239 section 4. */
+function forwardedElement(client: string, authority: string): string {
+  const node = client.includes(':') ? `"[${client}]"` : client;
+  const host = TOKEN.test(authority) ? authority : `"${authority}"`;
+  return authority === '' ? `for=${node};proto=http` : `for=${node};host=${host};proto=http`;
+}

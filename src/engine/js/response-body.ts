@@ -1,0 +1,63 @@
+// Moves a response's body from the target to the client: backpressure, the idle timeout, trailers. Main thread; one
+// an exchange.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorCode } from '../../contract/codes.ts';
+import { StallTimer } from './stall-timer.ts';
+import { allowedTrailers } from './trailers.ts';
+
+export interface ResponseBodyOptions {
+  readonly from: IncomingMessage;
+  readonly to: ServerResponse;
+  readonly idleMs: number;
+  readonly isChunked: boolean;
+  readonly onBytes: (count: number) => void;
+  /** The target has sent all of it. What is written may still be on its way to the client. */
+  readonly onEnd: () => void;
+  readonly onFailed: (code: ErrorCode) => void;
+}
+
+/** Returns what stops it; until then a client that does not take the last of it is noticed, too. */
+export function pumpResponseBody(options: ResponseBodyOptions): () => void {
+  const { from, to, idleMs, isChunked, onBytes, onEnd, onFailed } = options;
+  const client = to.socket;
+  let isHeldBack = false;
+  const stall = new StallTimer(idleMs, () => {
+    stop();
+    onFailed(isHeldBack ? 'client_stalled' : 'response_body_timeout');
+  });
+  // The head leaves with the first of the body, but does not wait for it.
+  const flush = setImmediate(() => to.flushHeaders());
+
+  const stop = (): void => {
+    clearImmediate(flush);
+    stall.disarm();
+    from.off('data', onData).off('end', onSourceEnd);
+    client?.off('drain', onDrain);
+  };
+  const onData = (chunk: Buffer): void => {
+    stall.arm();
+    onBytes(chunk.length);
+    if (to.write(chunk)) return;
+    isHeldBack = true;
+    from.pause();
+  };
+  // The socket's own event: a response whose connection was taken from node's server gets none.
+  const onDrain = (): void => {
+    stall.arm();
+    isHeldBack = false;
+    from.resume();
+  };
+  const onSourceEnd = (): void => {
+    clearImmediate(flush);
+    isHeldBack = true;
+    stall.arm();
+    if (isChunked) to.addTrailers(allowedTrailers(from.rawTrailers));
+    to.end();
+    onEnd();
+  };
+
+  client?.on('drain', onDrain);
+  from.on('end', onSourceEnd).on('data', onData);
+  stall.arm();
+  return stop;
+}

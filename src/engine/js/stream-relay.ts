@@ -1,0 +1,80 @@
+// Moves bytes between two connected sockets, both ways, until both directions have ended: backpressure, half-close,
+// resets and the idle timeout. It serves tcp listeners and upgraded HTTP connections. It owns both sockets from
+// relayStreams() on and says once how it ended; nothing is read from either after that.
+import type { Socket } from 'node:net';
+import type { ErrorCode } from '../../contract/codes.ts';
+
+export interface StreamRelayOptions {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  readonly idleMs: number;
+  /** Bytes from the client, towards the target. */
+  readonly onBytesIn: (count: number) => void;
+  readonly onBytesOut: (count: number) => void;
+  readonly onEnd: (code: ErrorCode) => void;
+}
+
+export function relayStreams(options: StreamRelayOptions): void {
+  const { client, upstream, idleMs, onBytesIn, onBytesOut, onEnd } = options;
+  let isEnded = false;
+  const idle = setTimeout(() => finish('idle_timeout'), idleMs);
+
+  const finish = (code: ErrorCode): void => {
+    if (isEnded) return;
+    isEnded = true;
+    clearTimeout(idle);
+    // An end that was not orderly must not look like one to the other side.
+    if (code === 'client_aborted') resetWhenWritten(upstream, idleMs);
+    else upstream.destroy();
+    if (code === 'upstream_reset') resetWhenWritten(client, idleMs);
+    else client.destroy();
+    onEnd(code);
+  };
+
+  const pump = (from: Socket, to: Socket, onBytes: (count: number) => void): void => {
+    from.on('data', (chunk: Buffer) => {
+      if (isEnded) return;
+      onBytes(chunk.length);
+      idle.refresh();
+      if (!to.write(chunk)) from.pause();
+    });
+    to.on('drain', () => {
+      if (isEnded) return;
+      idle.refresh();
+      from.resume();
+    });
+    from.on('end', () => to.end());
+  };
+
+  const watch = (socket: Socket, other: Socket, resetCode: ErrorCode): void => {
+    socket.on('error', () => finish(resetCode));
+    // Closed without an error: both of its directions have ended. What it sent last may still be on its way out.
+    socket.on('close', () => {
+      if (other.destroyed || other.writableFinished) finish('none');
+      else other.once('finish', () => finish('none'));
+    });
+    if (socket.destroyed) finish(resetCode);
+  };
+
+  pump(client, upstream, onBytesIn);
+  pump(upstream, client, onBytesOut);
+  watch(client, upstream, 'client_aborted');
+  watch(upstream, client, 'upstream_reset');
+}
+
+/** Resets a connection once what was written to it has left, however long within `limitMs` that takes. */
+function resetWhenWritten(socket: Socket, limitMs: number): void {
+  if (socket.writableLength === 0) {
+    abortSocket(socket);
+    return;
+  }
+  socket.setTimeout(limitMs, () => socket.destroy());
+  socket.once('drain', () => abortSocket(socket));
+}
+
+/** Closes so that the other side notices: with a reset where the protocol has one. */
+export function abortSocket(socket: Socket): void {
+  // Sockets without a remote address are unix sockets, which know no reset, or gone already.
+  if (socket.connecting || socket.remoteAddress === undefined) socket.destroy();
+  else if (!socket.destroyed) socket.resetAndDestroy();
+}

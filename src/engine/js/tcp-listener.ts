@@ -1,0 +1,221 @@
+// A tcp listener: accepts, picks a target, connects (to another one when that fails), relays. One TcpFlow is one
+// client connection from accept to the end of the relay; it keeps the plan it began with. Main thread.
+import net from 'node:net';
+import type { SocketAddress } from '../../contract/address.ts';
+import type { ErrorCode } from '../../contract/codes.ts';
+import { clientHostOf, clientName } from './client-address.ts';
+import { connectTo } from './connect.ts';
+import { exhaustionFault } from './faults.ts';
+import { type Listening, listenStream } from './listening.ts';
+import type { LiveListener } from './live-plan.ts';
+import type { LivePool } from './pool.ts';
+import { abortSocket, relayStreams } from './stream-relay.ts';
+import type { LiveTarget } from './target.ts';
+
+export async function listenTcp(listener: LiveListener): Promise<Listening> {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true });
+  const address = await listenStream(server, listener);
+  return new TcpListener(server, address, listener);
+}
+
+class TcpListener implements Listening {
+  readonly address: SocketAddress;
+  readonly closed: Promise<void>;
+  readonly #server: net.Server;
+  readonly #flows = new Set<TcpFlow>();
+  #listener: LiveListener;
+
+  constructor(server: net.Server, address: SocketAddress, listener: LiveListener) {
+    this.#server = server;
+    this.address = address;
+    this.#listener = listener;
+    // A net.Server closes once it no longer listens and its last connection has.
+    this.closed = new Promise((resolve) => server.once('close', resolve));
+    server.on('connection', (client) => this.#accept(client));
+    server.on('error', (error) => {
+      this.#listener.stats.error(exhaustionFault(error) ?? 'internal');
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#server.listening;
+  }
+
+  use(listener: LiveListener): void {
+    this.#listener = listener;
+  }
+
+  retire(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+
+  drain(): void {
+    this.retire();
+  }
+
+  destroy(): void {
+    this.retire();
+    for (const flow of this.#flows) flow.destroy();
+  }
+
+  #accept(client: net.Socket): void {
+    const { plan, stats, pool } = this.#listener;
+    const isFull = plan.maxConnections > 0 && stats.get('active') >= plan.maxConnections;
+    if (isFull || pool === null) {
+      stats.error(isFull ? 'connection_limit' : 'internal');
+      client.on('error', ignore);
+      client.destroy();
+      return;
+    }
+    const flow = new TcpFlow(client, this.#listener, pool, () => this.#flows.delete(flow));
+    this.#flows.add(flow);
+    flow.start();
+  }
+}
+
+class TcpFlow {
+  readonly #client: net.Socket;
+  readonly #clientHost: string;
+  readonly #clientName: string;
+  readonly #listener: LiveListener;
+  readonly #pool: LivePool;
+  readonly #onEnd: () => void;
+  readonly #beganMs = performance.now();
+  readonly #tried: LiveTarget[] = [];
+  #target: LiveTarget | null = null;
+  #targetBeganMs = 0;
+  #upstream: net.Socket | null = null;
+  #cancelConnect: () => void = ignore;
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #isEnded = false;
+
+  constructor(client: net.Socket, listener: LiveListener, pool: LivePool, onEnd: () => void) {
+    this.#client = client;
+    this.#clientHost = clientHostOf(client);
+    this.#clientName = clientName(this.#clientHost, client.remotePort ?? 0);
+    this.#listener = listener;
+    this.#pool = pool;
+    this.#onEnd = onEnd;
+  }
+
+  start(): void {
+    this.#listener.stats.add('connections');
+    this.#listener.stats.add('active');
+    this.#pool.stats.add('active');
+    // A client that resets while we connect cancels that. One that ends early has only half-closed: what it asked
+    // for is still due. Until the relay begins node reads ahead no further than its buffer.
+    this.#client.on('error', this.#onClientLost);
+    this.#connect();
+  }
+
+  destroy(): void {
+    this.#cancelConnect();
+    this.#client.destroy();
+    this.#upstream?.destroy();
+    this.#end('none');
+  }
+
+  readonly #onClientLost = (): void => {
+    this.#cancelConnect();
+    this.#client.destroy();
+    this.#end('client_aborted');
+  };
+
+  #connect(): void {
+    const target = this.#pool.pick(this.#clientHost, this.#tried);
+    if (target === null) {
+      this.#refuse('no_target');
+      return;
+    }
+    this.#tried.push(target);
+    this.#target = target;
+    this.#targetBeganMs = performance.now();
+    target.begin();
+    this.#cancelConnect = connectTo(target.plan.address, this.#listener.plan.timeouts.connectMs, {
+      onConnected: (upstream) => this.#relay(target, upstream),
+      onFailed: (code) => this.#onConnectFailed(target, code),
+    });
+  }
+
+  #onConnectFailed(target: LiveTarget, code: ErrorCode): void {
+    target.failed(code);
+    const isAnotherLeft = this.#tried.length < this.#pool.targets.length;
+    if (!isAnotherLeft || this.#tried.length > this.#pool.plan.retries) {
+      this.#refuse(code);
+      return;
+    }
+    this.#releaseTarget();
+    for (const { stats } of [this.#listener, this.#pool]) stats.add('retries');
+    this.#connect();
+  }
+
+  #relay(target: LiveTarget, upstream: net.Socket): void {
+    this.#upstream = upstream;
+    this.#cancelConnect = ignore;
+    this.#client.off('error', this.#onClientLost);
+    target.succeeded();
+    target.stats.add('connections');
+    this.#pool.stats.add('connections');
+    relayStreams({
+      client: this.#client,
+      upstream,
+      idleMs: this.#listener.plan.timeouts.idleMs,
+      onBytesIn: (count) => {
+        this.#bytesIn += count;
+        for (const { stats } of [this.#listener, this.#pool, target]) stats.add('bytes_in', count);
+      },
+      onBytesOut: (count) => {
+        this.#bytesOut += count;
+        for (const { stats } of [this.#listener, this.#pool, target]) stats.add('bytes_out', count);
+      },
+      onEnd: (code) => {
+        if (code === 'upstream_reset') target.stats.error(code);
+        this.#end(code);
+      },
+    });
+  }
+
+  #refuse(code: ErrorCode): void {
+    this.#client.off('error', this.#onClientLost).on('error', ignore);
+    abortSocket(this.#client);
+    this.#end(code);
+  }
+
+  #releaseTarget(): void {
+    if (this.#target === null) return;
+    this.#target.end();
+    this.#target.stats.latency(performance.now() - this.#targetBeganMs);
+    this.#target = null;
+  }
+
+  #end(code: ErrorCode): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const target = this.#target?.plan.name ?? null;
+    this.#releaseTarget();
+    const durationMs = performance.now() - this.#beganMs;
+    for (const { stats } of [this.#listener, this.#pool]) {
+      stats.add('active', -1);
+      stats.error(code);
+      stats.latency(durationMs);
+    }
+    const { plan, log, stats } = this.#listener;
+    log?.write(
+      {
+        time: new Date().toISOString(),
+        client: this.#clientName,
+        listener: plan.name,
+        bytesIn: this.#bytesIn,
+        bytesOut: this.#bytesOut,
+        durationMs: Math.round(durationMs * 1000) / 1000,
+        target,
+        error: code === 'none' ? null : code,
+      },
+      stats,
+    );
+    this.#onEnd();
+  }
+}
+
+function ignore(): void {}
