@@ -52,8 +52,9 @@ function parse(source: string): AST.Pattern {
   } catch (error) {
     if (!(error instanceof RegExpSyntaxError)) throw error;
     const reason = error.message.replace(/^Invalid regular expression: .*: /s, '');
+    const place = Math.min(error.index + 1, source.length);
     throw new RegexRefusal(
-      `${reason.charAt(0).toLowerCase()}${reason.slice(1)} at character ${error.index + 1}`,
+      `${reason.charAt(0).toLowerCase()}${reason.slice(1)}, near character ${place}`,
     );
   }
 }

@@ -65,10 +65,9 @@ export function explainRoutes(
   const verdicts: RouteVerdict[] = [];
   const end = listener.routes.first + listener.routes.count;
   for (const route of plan.routes.slice(listener.routes.first, end)) {
-    const failures = [
-      matchesHost(route.host, host) ? null : describeHostMiss(route.host, host),
-      matchesPath(route.path, request.path) ? null : describePathMiss(route.path, request.path),
-    ].filter((failure) => failure !== null);
+    const failures = [hostMiss(route.host, host), pathMiss(route.path, request.path)].filter(
+      (failure) => failure !== null,
+    );
     if (failures.length === 0) {
       verdicts.push({ route, isMatch: true, reason: describeMatch(route, host, request.path) });
       return { route, verdicts };
@@ -124,15 +123,18 @@ function hasPrefix(path: string, prefix: string): boolean {
   );
 }
 
-function describeHostMiss(match: HostMatch, host: string): string {
-  const asked = host === '' ? 'the request names no host' : `host ${host}`;
-  if (match.kind === 'suffix') return `${asked} is not below ${match.value.slice(1)}`;
-  return match.kind === 'exact' ? `${asked} is not ${match.value}` : asked;
+/** Why the host does not match, or null when it does. */
+function hostMiss(match: HostMatch, host: string): string | null {
+  if (match.kind === 'any' || matchesHost(match, host)) return null;
+  if (host === '') return 'the request names no host';
+  if (match.kind === 'exact') return `host ${host} is not ${match.value}`;
+  return `host ${host} is not below ${match.value.slice(1)}`;
 }
 
-function describePathMiss(match: PathMatch, path: string): string {
+/** Why the path does not match, or null when it does. */
+function pathMiss(match: PathMatch, path: string): string | null {
+  if (match.kind === 'any' || matchesPath(match, path)) return null;
   if (match.kind === 'regex') return `path ${path} does not match /${match.source}/`;
-  if (match.kind === 'any') return `path ${path}`;
   if (match.kind === 'exact') return `path ${path} is not ${match.value}`;
   const isNear = path.startsWith(match.value);
   return `path ${path} is not below ${match.value}/${isNear ? ' (prefixes end on segment borders)' : ''}`;
