@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { parseOptions } from './options.ts';
 import { parseBusy, parseSmaps, parseStat } from './proc.ts';
 import { bootstrapMedian, median, pairedRatio } from './statistics.ts';
-import { parseStrace, syscallGoals } from './syscalls.ts';
+import { difference, parseStrace, syscallGoals } from './syscalls.ts';
 
 describe('statistics', () => {
   it('takes the middle of an odd and the mean of the two middles of an even number of samples', () => {
@@ -70,6 +70,16 @@ describe('system calls', () => {
     const table =
       '    calls syscall\n--------- ----------------\n     2000 recvfrom\n       50 epoll_wait\n--------- ----------------\n     2050 total\n';
     assert.deepEqual(parseStrace(table), { recvfrom: 2000, epoll_wait: 50 });
+  });
+
+  it('leaves out of two traces what both spent on their connections', () => {
+    const short = { work: 100, calls: { recvfrom: 264, accept4: 64 } };
+    const long = { work: 300, calls: { recvfrom: 664, accept4: 64, brk: 1 } };
+    assert.deepEqual(difference(long, short), {
+      work: 200,
+      calls: { recvfrom: 400, accept4: 0, brk: 1 },
+    });
+    assert.throws(() => difference(short, long), /no more work/);
   });
 
   it('holds calls that are neither receive, send nor wait against the goal', () => {

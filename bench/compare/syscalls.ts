@@ -20,56 +20,78 @@ export interface SyscallCount {
 const RECEIVES = ['read', 'readv', 'recvfrom', 'recvmsg', 'recvmmsg'];
 const SENDS = ['write', 'writev', 'sendto', 'sendmsg', 'sendmmsg', 'sendfile'];
 const WAITS = ['epoll_wait', 'epoll_pwait', 'epoll_pwait2'];
-/** Connections opened and closed by the load itself, spread over its requests. */
+/** What timers and the odd new upstream connection add, spread over the requests. */
 const ROUNDING = 0.05;
 const ATTACH_PATIENCE_MS = 5_000;
 /** A traced proxy is slow: that is no loss. */
 const TRACED_PATIENCE_SECONDS = 5;
-/** Long enough for what opening connections costs to be spread thin. */
-const TRACED_SECONDS = 3;
+const SHORT_SECONDS = 1;
+const LONG_SECONDS = 3;
 
+/**
+ * Traces a short load and a longer one and takes the difference, in which opening and closing the load's own
+ * connections, the same in both, is gone.
+ */
 export async function countSyscalls(
   tools: LoadTools,
   running: Running,
   scenario: Scenario,
 ): Promise<SyscallCount> {
   const contestant = running.contestant.id;
-  const nothing = { contestant, work: 0, calls: {} };
-  if (!findProgram('strace')) {
-    return { ...nothing, problem: 'strace is not installed (apt-get install strace)' };
+  try {
+    if (!findProgram('strace')) throw new Error('strace not found (apt-get install strace)');
+    const short = await trace(tools, running, scenario, SHORT_SECONDS);
+    const long = await trace(tools, running, scenario, LONG_SECONDS);
+    return { contestant, ...difference(long, short), problem: null };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { contestant, work: 0, calls: {}, problem };
   }
+}
+
+interface Traced {
+  readonly work: number;
+  readonly calls: Readonly<Record<string, number>>;
+}
+
+async function trace(
+  tools: LoadTools,
+  running: Running,
+  scenario: Scenario,
+  seconds: number,
+): Promise<Traced> {
   const pids = processesOf(running);
-  const file = join(tools.processes.folder, `strace-${contestant}`);
-  const targets = pids.flatMap((pid) => ['-p', String(pid)]);
+  const file = join(tools.processes.folder, 'strace');
   const strace = tools.processes.start('strace', tools.core, [
     ...['strace', '-c', '-f', '-q', '-U', 'calls,name', '-o', file],
-    ...targets,
+    ...pids.flatMap((pid) => ['-p', String(pid)]),
   ]);
-  const deadline = Date.now() + ATTACH_PATIENCE_MS;
-  while (!pids.every(isTraced)) {
-    if (strace.hasEnded || Date.now() > deadline) {
-      await strace.stop();
-      return { ...nothing, problem: `strace did not attach: ${strace.lastWords}` };
-    }
-    await sleep(20);
-  }
   try {
-    const { work, errors } = await scenario.load(
-      { ...tools, patienceSeconds: TRACED_PATIENCE_SECONDS },
-      running.port,
-      TRACED_SECONDS,
-    );
-    return await finish(work, errors);
-  } catch (error) {
-    return await finish(0, [String(error)]);
-  }
-
-  async function finish(work: number, errors: readonly string[]): Promise<SyscallCount> {
+    const deadline = Date.now() + ATTACH_PATIENCE_MS;
+    while (!pids.every(isTraced)) {
+      if (strace.hasEnded || Date.now() > deadline) {
+        throw new Error(`strace did not attach: ${strace.lastWords}`);
+      }
+      await sleep(20);
+    }
+    const patient = { ...tools, patienceSeconds: TRACED_PATIENCE_SECONDS };
+    const { work, errors } = await scenario.load(patient, running.port, seconds);
+    if (errors.length > 0) throw new Error(errors.join(', '));
     strace.signal('SIGINT');
     await strace.ended;
-    if (errors.length > 0) return { ...nothing, problem: errors.join(', ') };
-    return { contestant, work, calls: parseStrace(readFileSync(file, 'utf8')), problem: null };
+    return { work, calls: parseStrace(readFileSync(file, 'utf8')) };
+  } finally {
+    await strace.stop();
   }
+}
+
+export function difference(long: Traced, short: Traced): Traced {
+  const work = long.work - short.work;
+  if (work <= 0) throw new Error('the longer trace saw no more work than the shorter');
+  const calls = Object.entries(long.calls).map(([name, count]) => {
+    return [name, Math.max(0, count - (short.calls[name] ?? 0))] as const;
+  });
+  return { work, calls: Object.fromEntries(calls) };
 }
 
 /** The table of `strace -c -U calls,name`: two columns between rules of dashes, then a total. */
