@@ -133,10 +133,11 @@ export class HttpTarget {
       await this.#serveRequests(connection);
     } catch {
       // The connection ended between or within requests; what it carried is on record.
+      if (!connection.isClosed) connection.end();
     }
-    if (!connection.isClosed) connection.end();
   }
 
+  /** Returns when the connection is the script's to go on with: after a 101. */
   async #serveRequests(connection: RawConnection): Promise<void> {
     let from = 0;
     for (let turn = 0; ; turn++) {
@@ -159,8 +160,7 @@ export class HttpTarget {
       const seen: TargetRequest = { ...request, body: Buffer.from(request.body), connection, turn };
       this.requests.push(seen);
       this.#wake();
-      await this.#answer(seen);
-      if (fieldValue(request.fields, 'upgrade') !== undefined && this.#options.answer) return;
+      if (await this.#answer(seen)) return;
     }
   }
 
@@ -175,16 +175,17 @@ export class HttpTarget {
     return true;
   }
 
-  async #answer(request: TargetRequest): Promise<void> {
+  /** Resolves with whether the protocol was switched. */
+  async #answer(request: TargetRequest): Promise<boolean> {
     const { answer, name } = this.#options;
     const bytes = answer ? await answer(request) : plainAnswer(request, name ?? 'target');
-    if (bytes === undefined) return;
-    if (typeof bytes === 'string' || bytes instanceof Uint8Array)
-      return request.connection.send(bytes);
-    for (const [i, slice] of bytes.entries()) {
+    if (bytes === undefined) return false;
+    const slices = typeof bytes === 'string' || bytes instanceof Uint8Array ? [bytes] : bytes;
+    for (const [i, slice] of slices.entries()) {
       if (i > 0) await pause(2);
       request.connection.send(slice);
     }
+    return bytesOf(slices[0] ?? '').toString('latin1', 0, 12) === 'HTTP/1.1 101';
   }
 }
 

@@ -88,10 +88,14 @@ export class RawConnection {
     else this.socket.end(bytesOf(bytes));
   }
 
-  /** RST, or a plain close on a unix socket, which has none. */
+  /**
+   * RST, or a plain close on a unix socket, which has none. Node 20 leaves the handle open when it is told to reset
+   * after end() was called.
+   */
   reset(): void {
-    if (this.socket.remoteAddress === undefined) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    const canReset = this.socket.remoteAddress !== undefined && !this.socket.writableEnded;
+    if (canReset) this.socket.resetAndDestroy();
+    else this.socket.destroy();
   }
 
   close(): void {

@@ -120,7 +120,7 @@ const loads: Case[] = [
         targets.map((t) => t.open),
         [3, 3, 3],
       );
-      for (const connection of targets[1]!.connections) connection.close();
+      for (const connection of targets[1]!.connections) connection.reset();
       await eventually('the second target to be free', () => engine.inFlight === 6);
       for (let i = 0; i < 3; i++) await connect();
       assert.deepEqual(
@@ -327,7 +327,7 @@ const ejection: Case[] = [
       );
       for (let i = 0; i < 8; i++) await fetchOnce(engine.port('web'), 'GET', '/');
       assert.equal(engine.targetState('all', dead).isEjected, false);
-      assert.equal(engine.stats().target('all', dead).errors.connect_refused, 4);
+      assert.ok(engine.stats().target('all', dead).errors.connect_refused >= 4);
     },
   },
   {

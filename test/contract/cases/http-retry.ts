@@ -24,8 +24,9 @@ const cases: Case[] = [
       }
       assert.equal(target.requests.length, 6);
       const stats = engine.stats();
-      assert.equal(stats.pool('all').retries, 3);
-      assert.equal(stats.target('all', dead).errors.connect_refused, 3);
+      const refused = stats.target('all', dead).errors.connect_refused;
+      assert.ok(refused >= 3, `${refused} of 6 were tried at the dead target first`);
+      assert.equal(stats.pool('all').retries, refused);
       assert.equal(stats.listener('web').errorTotal, 0);
     },
   },

@@ -181,8 +181,7 @@ const cases: Case[] = [
       const engine = await test.engine(httpConfig([targets[0]!.address]));
       const port = engine.port('web');
       for (let i = 0; i < 3; i++) await fetchOnce(port, 'GET', '/');
-      const { address } = { address: `127.0.0.1:${port}` };
-      await engine.apply(httpConfig([targets[1]!.address, targets[0]!.address], { address }));
+      await engine.apply(httpConfig([targets[1]!.address, targets[0]!.address]));
       const stats = engine.stats();
       assert.equal(stats.pool('all').requests, 3);
       assert.equal(stats.target('all', targets[0]!.address).requests, 3);
