@@ -69,6 +69,8 @@ public:
   /// Detaches without a word to the owner; what is still in the pipe is lost.
   void stop() noexcept;
   [[nodiscard]] bool isRunning() const noexcept { return from_ != nullptr; }
+  /// Bytes wait for room in the sink.
+  [[nodiscard]] bool isBlocked() const noexcept { return inPipe_ > 0; }
 
 private:
   friend class Stream;

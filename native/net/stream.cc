@@ -45,6 +45,10 @@ Errc connectError(int error) noexcept {
 
 } // namespace
 
+void sendOnce(const UniqueFd& fd, std::string_view bytes) noexcept {
+  static_cast<void>(::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
 Status Stream::adopt(UniqueFd fd) noexcept {
   fd_ = std::move(fd);
   Status status = loop_.watch(fd_.get(), kStreamEvents, *this);

@@ -41,6 +41,9 @@ protected:
   ~StreamOwner() = default;
 };
 
+/// A last word on a connection that is about to be closed: what fits is sent, the rest is not.
+void sendOnce(const UniqueFd& fd, std::string_view bytes) noexcept;
+
 struct SendResult {
   /// Bytes taken; the rest stays with the caller until onSendRoom().
   std::size_t taken = 0;

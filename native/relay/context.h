@@ -2,18 +2,23 @@
 // alone; only stat shards, pool cursors and target states are shared, as plan/state.h says.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "balance/rng.h"
 #include "base/byte_ring.h"
 #include "net/loop.h"
+#include "http/answer.h"
+#include "http/request.h"
+#include "http/response.h"
 #include "net/pump.h"
 #include "upstream/target_pool.h"
 
 namespace sluice::relay {
 
-/// A listener as one worker has it open: found again by the next plan that keeps its name, address and
-/// protocol. Flows point at it to learn what the current plan says of their listener.
+/// A listener as one worker has it open: found again by the next plan that keeps its address. Flows hold it
+/// to learn what the current plan says of their listener.
 struct ListenerSlot {
   /// Position in the listeners of the context's current plan; meaningless once isClosing.
   std::uint32_t index = 0;
@@ -27,6 +32,8 @@ class Flow : public net::Disposable {
 public:
   /// Finish what is in flight and take on nothing new; idle flows close now.
   virtual void onDrain() noexcept = 0;
+  /// Some listener has left the configuration; idle flows of a closed one close now.
+  virtual void onListenerClosed() noexcept {}
   /// Close at once.
   virtual void onCut() noexcept = 0;
 
@@ -75,6 +82,32 @@ private:
 
 struct Slabs;
 
+/// Working space of the HTTP sessions, used within one call from the loop and never across two.
+struct HttpScratch {
+  http::RequestHead request;
+  http::ResponseHead response;
+  /// A request path that is not in normal form.
+  std::array<char, 64 * 1024> path;
+  /// Where heads are written before they are sent.
+  std::array<char, 160 * 1024> head;
+};
+
+/// The Date of generated answers, formatted once a second.
+class DateCache {
+public:
+  [[nodiscard]] std::string_view at(std::uint64_t wallMs) noexcept {
+    if (wallMs / 1000 != second_) {
+      second_ = wallMs / 1000;
+      http::formatDate(static_cast<std::time_t>(second_), text_);
+    }
+    return {text_, http::kDateBytes};
+  }
+
+private:
+  std::uint64_t second_ = 0;
+  char text_[http::kDateBytes] = {};
+};
+
 struct Context {
   std::uint32_t worker;
   net::Loop& loop;
@@ -85,6 +118,8 @@ struct Context {
   FlowList& flows;
   /// Where flows are made (relay/slabs.h).
   Slabs& slabs;
+  HttpScratch& http;
+  DateCache date;
   /// The plan in force; new work takes a lease of it.
   upstream::PlanLease current;
 

@@ -2,12 +2,18 @@
 #pragma once
 
 #include "base/slab.h"
+#include "relay/h1_client.h"
+#include "relay/h1_upstream.h"
 #include "relay/tcp_relay.h"
+#include "relay/tunnel.h"
 
 namespace sluice::relay {
 
 struct Slabs {
   Slab<TcpRelay> tcp;
+  Slab<H1Client> h1Client;
+  Slab<H1Upstream> h1Upstream;
+  Slab<Tunnel> tunnel;
 };
 
 } // namespace sluice::relay

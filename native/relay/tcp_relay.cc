@@ -109,7 +109,6 @@ void TcpRelay::onConnected(net::Stream&, Errc outcome) noexcept {
   connectTimer_.cancel();
   balance::onSuccess(*target().state);
   stats_.target->add(Counter::Connections);
-  stats_.target->latency(context_.loop.nowNs() - startNs_);
   tunnel_.emplace(context_, *this, client_, upstream_);
   tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice}, stats_, {}, {});
 }
@@ -142,8 +141,7 @@ void TcpRelay::end(Errc why) noexcept {
     stats_.error(why);
   }
   const std::uint64_t durationNs = context_.loop.nowNs() - startNs_;
-  stats_.listener->latency(durationNs);
-  stats_.pool->latency(durationNs);
+  stats_.latency(durationNs);
   const std::uint16_t log = plan_->log(listenerIndex_);
   if (log != upstream::ActivePlan::kNoLog) {
     writeLog(context_, log, *stats_.listener,
@@ -159,7 +157,7 @@ void TcpRelay::end(Errc why) noexcept {
   if (tunnel_) {
     tunnel_->stop();
   }
-  if (why == Errc::None || why == Errc::IdleTimeout) {
+  if (!tunnel_ || why == Errc::None || why == Errc::IdleTimeout) {
     client_.close();
     upstream_.close();
   } else {

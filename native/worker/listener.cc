@@ -2,21 +2,39 @@
 
 #include <utility>
 
+#include "relay/h1_client.h"
 #include "relay/tcp_relay.h"
 
 namespace sluice::worker {
 
-Status Listener::start(UniqueFd fd, bool isShared) noexcept {
-  return acceptor_.start(std::move(fd), isShared);
+Status Listener::start(std::uint32_t index, UniqueFd fd, bool isShared) noexcept {
+  slot_->index = index;
+  if (plan().protocol != Protocol::Udp) {
+    return acceptor_.start(std::move(fd), isShared);
+  }
+  udp_ = relay::UdpRelay::open(context_, *slot_, std::move(fd));
+  if (udp_ == nullptr) {
+    return Unexpected{Errc::OutOfMemory};
+  }
+  return {};
 }
 
 void Listener::close() noexcept {
-  slot_.isClosing = true;
+  slot_->isClosing = true;
   acceptor_.close();
+  if (udp_ != nullptr) {
+    std::exchange(udp_, nullptr)->close();
+  }
+}
+
+void Listener::retire(std::unique_ptr<Listener> listener) noexcept {
+  listener->close();
+  net::Loop& loop = listener->context_.loop;
+  loop.dispose(*listener.release());
 }
 
 const plan::Listener& Listener::plan() const noexcept {
-  return context_.current->plan().listeners[slot_.index];
+  return context_.current->plan().listeners[slot_->index];
 }
 
 void Listener::onShed(Errc why) noexcept {
@@ -32,14 +50,19 @@ void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcep
   if (listener.maxConnections != 0 && others >= listener.maxConnections) {
     listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
     stats.error(Errc::ConnectionLimit);
+    if (listener.protocol == Protocol::Http) {
+      relay::H1Client::refuse(context_, fd);
+    }
     return;
   }
   stats.add(Counter::Active);
   switch (listener.protocol) {
   case Protocol::Tcp:
-    relay::TcpRelay::open(context_, slot_, std::move(fd), client);
+    relay::TcpRelay::open(context_, *slot_, std::move(fd), client);
     return;
   case Protocol::Http:
+    relay::H1Client::open(context_, slot_, std::move(fd), client);
+    return;
   case Protocol::Udp:
     return;
   }

@@ -15,6 +15,7 @@ constexpr std::size_t kLogRingBytes = 1024 * 1024;
 
 Worker::Worker(std::uint32_t index) noexcept
     : rng_(0x51u * (index + 1)), log_(kLogRingBytes),
+      http_(std::make_unique<relay::HttpScratch>()),
       context_{.worker = index,
                .loop = loop_,
                .pipes = pipes_,
@@ -22,6 +23,8 @@ Worker::Worker(std::uint32_t index) noexcept
                .log = log_,
                .flows = flows_,
                .slabs = slabs_,
+               .http = *http_,
+               .date = {},
                .current = {}},
       waker_(*this) {}
 
@@ -82,8 +85,7 @@ void Worker::onWake() noexcept {
 
 void Worker::open(std::uint32_t id, std::uint32_t index, ListenerHandover& handover) noexcept {
   auto listener = std::make_unique<Listener>(context_);
-  listener->slot().index = index;
-  if (!listener->start(std::move(handover.socket), handover.isShared)) {
+  if (!listener->start(index, std::move(handover.socket), handover.isShared)) {
     context_.shard(context_.current->plan().listeners[index].stats).error(Errc::OutOfMemory);
     return;
   }
@@ -104,8 +106,10 @@ void Worker::handle(ApplyCommand& command) noexcept {
     listeners_.insert(before.extract(known));
   }
   for (auto& [id, listener] : before) {
-    listener->close();
-    closing_.push_back(std::move(listener));
+    Listener::retire(std::move(listener));
+  }
+  if (!before.empty()) {
+    flows_.forEach([](relay::Flow& flow) { flow.onListenerClosed(); });
   }
   // Release: whoever sees the number sees a worker that serves the plan.
   applied_.store(command.sequence, std::memory_order_release);

@@ -76,11 +76,10 @@ private:
   ByteRing log_;
   relay::FlowList flows_;
   relay::Slabs slabs_;
+  std::unique_ptr<relay::HttpScratch> http_;
   upstream::TargetPools pools_;
   relay::Context context_;
   std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> listeners_;
-  /// Listeners that have left: flows may still point at their slots.
-  std::vector<std::unique_ptr<Listener>> closing_;
   net::Waker waker_;
   bool isStopping_ = false;
   pthread_t thread_{};

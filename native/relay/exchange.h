@@ -1,0 +1,126 @@
+// One request and its response, between a client session and an upstream session: route, pick, connect or
+// reuse, retry, timeouts, statistics, the log line. Knows policy and no protocol.
+//
+//   phase      | meaning                                     | ends by
+//   Idle       | no request                                  | begin()
+//   Connecting | the upstream connection is being made       | onConnected(), timeout -> next target
+//   Waiting    | request under way, no response head yet     | onResponse(), failure -> retry or error answer
+//   Responding | head sent, body under way                   | its end, or a cut
+//   Switched   | the connections are a tunnel                | the tunnel's owner, end()
+//
+// Embedded in its client session, which lives on one worker; used for one request after another.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "net/pump.h"
+#include "relay/context.h"
+#include "relay/flow_stats.h"
+#include "relay/session.h"
+
+namespace sluice::relay {
+
+class Exchange final : public net::TimerOwner, public net::PumpOwner {
+public:
+  Exchange(Context& context, ClientSession& client) noexcept;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange();
+
+  // From the client session:
+
+  /// A request head has arrived (client_.request() can describe it again). May answer at once.
+  void begin(const upstream::PlanLease& plan, std::uint32_t listener,
+             const http::RequestHead& head) noexcept;
+  [[nodiscard]] bool isActive() const noexcept { return phase_ != Phase::Idle; }
+  /// Whether takeBody() would find a taker now.
+  [[nodiscard]] bool wantsBody() const noexcept;
+  void onRequestBody(const BodySlices& body) noexcept;
+  /// The request body is malformed or too large.
+  void onRequestBad(Errc why) noexcept;
+  /// The client is gone: give the request up.
+  void onClientGone(Errc why) noexcept;
+  /// What the client session held back has been sent.
+  void onClientRoom() noexcept;
+  void onTunnelEnd(Errc why, std::uint64_t bytesIn, std::uint64_t bytesOut) noexcept;
+
+  // From the upstream session:
+
+  void onConnected(Errc outcome) noexcept;
+  void onInterim(const http::ResponseHead& head) noexcept;
+  void onResponse(const http::ResponseHead& head, const BodySlices& body) noexcept;
+  void onResponseBody(const BodySlices& body) noexcept;
+  /// The target switched protocols; `head` is the 101, `early` what came behind it.
+  void onSwitched(const http::ResponseHead& head, std::string_view early) noexcept;
+  /// The upstream connection failed or broke the protocol before the response was complete.
+  void onUpstreamFailed(Errc why) noexcept;
+  void onUpstreamRoom() noexcept;
+
+  // For the client session's tunnel:
+  [[nodiscard]] const FlowStats& stats() const noexcept { return stats_; }
+  [[nodiscard]] const plan::Listener& listener() const noexcept;
+
+private:
+  enum class Phase : std::uint8_t { Idle, Connecting, Waiting, Responding, Switched };
+  static constexpr std::size_t kMaxTries = 11;
+
+  void onTimer(net::Timer& timer) noexcept override;
+  void onPumped(net::Pump& pump, std::size_t bytes) noexcept override;
+  void onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept override;
+
+  [[nodiscard]] const plan::Pool& pool() const noexcept;
+  [[nodiscard]] const plan::Target& target() const noexcept;
+  [[nodiscard]] bool normalizePath(const http::RequestHead& head, std::string_view& path) noexcept;
+  void answerLocally(const http::RequestHead& head, std::string_view path) noexcept;
+  [[nodiscard]] bool pickTarget() noexcept;
+  void releaseTarget() noexcept;
+  /// Connects to, or takes an idle connection of, the next target; answers with an error when none is left.
+  void tryNext(Errc why) noexcept;
+  [[nodiscard]] bool tryTarget(bool mayReuse, Errc& why) noexcept;
+  void sendRequest() noexcept;
+  [[nodiscard]] bool mayRetry(Errc why) const noexcept;
+  void fail(Errc why) noexcept;
+  void afterUpstreamSend(SendState state) noexcept;
+  void afterClientSend(SendState state, bool isResponseEnd) noexcept;
+  void armForProgress() noexcept;
+  void spliceResponse() noexcept;
+  void spliceRequest() noexcept;
+  void complete() noexcept;
+  void dropUpstream() noexcept;
+  /// Counts, logs and returns to Idle.
+  void end(Errc why) noexcept;
+  void countResponse(std::uint64_t bytes) noexcept;
+  void countRequest(std::uint64_t bytes) noexcept;
+
+  Context& context_;
+  ClientSession& client_;
+  Phase phase_ = Phase::Idle;
+  bool isIdempotent_ = false;
+  bool hasBody_ = false;
+  bool wantsUpgrade_ = false;
+  bool hasSentBody_ = false;
+  bool hasTarget_ = false;
+  /// The client / the upstream takes no more for now.
+  bool isClientBlocked_ = false;
+  bool isUpstreamBlocked_ = false;
+  std::uint8_t interims_ = 0;
+  std::uint16_t status_ = 0;
+  std::uint32_t listenerIndex_ = 0;
+  upstream::PlanLease plan_;
+  const plan::Route* route_ = nullptr;
+  UpstreamSession* upstream_ = nullptr;
+  /// Positions within the pool that failed on a fresh connection; the last one is the current target's.
+  std::array<std::uint32_t, kMaxTries> tried_{};
+  std::uint32_t tries_ = 0;
+  FlowStats stats_;
+  std::uint64_t startNs_ = 0;
+  std::uint64_t headNs_ = 0;
+  std::uint64_t bytesIn_ = 0;
+  std::uint64_t bytesOut_ = 0;
+  net::Timer timer_;
+  net::Pump requestPump_;
+  net::Pump responsePump_;
+};
+
+} // namespace sluice::relay

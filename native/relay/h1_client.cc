@@ -1,0 +1,595 @@
+#include "relay/h1_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "relay/access_log.h"
+#include "relay/slabs.h"
+
+namespace sluice::relay {
+
+namespace {
+
+constexpr std::uint32_t kReceiveBytes = 32 * 1024;
+/// How long a client may take to close after its last answer.
+constexpr std::uint64_t kLingerMs = 2000;
+
+} // namespace
+
+H1Client::H1Client(Context& context, std::shared_ptr<ListenerSlot> slot,
+                   const net::SocketAddress& client) noexcept
+    : context_(context), slot_(std::move(slot)), plan_(context.current),
+      listenerIndex_(slot_->index), address_(client), stream_(context.loop, *this), timer_(*this),
+      exchange_(context, *this) {
+  if (address_.family() != AddressFamily::Unix) {
+    addressLength_ = static_cast<std::uint8_t>(address_.formatIp(addressText_));
+  }
+  stream_.setReceiveBytes(kReceiveBytes);
+  context_.flows.add(*this);
+}
+
+const plan::Listener& H1Client::listener() const noexcept {
+  return plan_->plan().listeners[listenerIndex_];
+}
+
+// --- input ---------------------------------------------------------------------------------------------
+
+void H1Client::onReceived(net::Stream&, std::string_view bytes) noexcept {
+  take(bytes);
+}
+
+void H1Client::take(std::string_view bytes) noexcept {
+  if (state_ == State::Lingering) {
+    return;
+  }
+  BufferPool& buffers = context_.loop.buffers();
+  const bool isStored = !in_.isEmpty();
+  if (isStored && !in_.append(buffers, bytes)) {
+    if (state_ == State::Head) {
+      refuseRequest(Errc::RequestHeadTooLarge);
+    } else {
+      close();
+    }
+    return;
+  }
+  input_ = isStored ? in_.view() : bytes;
+  isProcessing_ = true;
+  process();
+  isProcessing_ = false;
+  const std::string_view rest = std::exchange(input_, {});
+  if (state_ == State::Closed || state_ == State::Lingering || state_ == State::Tunnel) {
+    in_.clear(buffers);
+    return;
+  }
+  if (isStored) {
+    in_.consume(buffers, in_.size() - rest.size());
+  } else if (!in_.append(buffers, rest)) {
+    close();
+  }
+}
+
+/// Works off what has arrived, as far as the state allows.
+void H1Client::process() noexcept {
+  for (;;) {
+    switch (state_) {
+    case State::Idle:
+    case State::Head:
+      if (!readHead()) {
+        return;
+      }
+      break;
+    case State::Body:
+      if (!forwardBody()) {
+        return;
+      }
+      break;
+    case State::Waiting:
+    case State::Flushing:
+      // Pipelined requests wait; beyond what has come with this receive they wait in the kernel.
+      if (!input_.empty()) {
+        stream_.stopReceive();
+      }
+      return;
+    case State::Lingering:
+      input_ = {};
+      return;
+    case State::Tunnel:
+    case State::Closed:
+      return;
+    }
+  }
+}
+
+void H1Client::adoptPlan() noexcept {
+  if (!slot_->isClosing && plan_ != context_.current) {
+    plan_ = context_.current;
+    listenerIndex_ = slot_->index;
+  }
+}
+
+/// False when more input is needed.
+bool H1Client::readHead() noexcept {
+  if (input_.empty()) {
+    return false;
+  }
+  if (state_ == State::Idle) {
+    adoptPlan();
+    state_ = State::Head;
+    scanned_ = 0;
+  }
+  const plan::Limits& limits = listener().limits;
+  const std::size_t end = http::findHeadEnd(input_, scanned_);
+  if (end == std::string_view::npos) {
+    const Errc problem = http::checkUnfinishedRequest(input_, limits);
+    if (problem != Errc::None) {
+      refuseRequest(problem);
+      return true;
+    }
+    if (scanned_ == 0) {
+      // The time for a head counts from its first byte and is not renewed by the next ones.
+      context_.loop.arm(timer_, listener().timeouts.requestHeaderMs);
+    }
+    scanned_ = input_.size() > 3 ? static_cast<std::uint32_t>(input_.size() - 3) : 1;
+    return false;
+  }
+  http::RequestHead& head = context_.http.request;
+  const http::ParseResult parsed = http::parseRequest(input_, limits, head);
+  if (parsed.state == http::ParseState::Done) {
+    startRequest(head, parsed.consumed);
+  } else if (parsed.state == http::ParseState::Bad) {
+    refuseRequest(parsed.error);
+  } else {
+    // An empty line in front of the request is not the end of a head.
+    scanned_ = static_cast<std::uint32_t>(end);
+    return false;
+  }
+  return true;
+}
+
+void H1Client::startRequest(const http::RequestHead& head, std::uint32_t consumed) noexcept {
+  timer_.disarm();
+  const std::uint64_t limit = listener().limits.bodyBytes;
+  if (limit != 0 && head.body == http::BodyKind::Length && head.contentLength > limit) {
+    refuseRequest(Errc::RequestBodyTooLarge);
+    return;
+  }
+  if (!head_.append(context_.loop.buffers(), input_.substr(0, consumed))) {
+    refuseRequest(Errc::OutOfMemory);
+    return;
+  }
+  input_.remove_prefix(consumed);
+  keepAlive_ = head.keepAlive;
+  isHttp10_ = head.minorVersion == 0;
+  isHeadRequest_ = head.methodId == http::Method::Head;
+  reader_.begin(head.body, head.contentLength);
+  state_ = reader_.isAtEnd() ? State::Waiting : State::Body;
+  exchange_.begin(plan_, listenerIndex_, head);
+}
+
+const http::RequestHead& H1Client::request() noexcept {
+  http::RequestHead& head = context_.http.request;
+  // It has been parsed before, under the same limits, so it is parsed again the same way.
+  static_cast<void>(http::parseRequest(head_.view(), listener().limits, head));
+  return head;
+}
+
+bool H1Client::takeBody(BodySlices& body, Errc& problem) noexcept {
+  if (state_ != State::Body) {
+    body.isEnd = true;
+    return true;
+  }
+  // Outside process() what has arrived lies in in_, and takeBody() is followed by resumeBody().
+  if (isProcessing_ && !reader_.read(context_.loop.buffers(), input_, body)) {
+    problem = Errc::RequestMalformed;
+    return false;
+  }
+  const std::uint64_t limit = listener().limits.bodyBytes;
+  if (limit != 0 && reader_.total() > limit) {
+    problem = Errc::RequestBodyTooLarge;
+    return false;
+  }
+  if (reader_.isAtEnd()) {
+    state_ = State::Waiting;
+  }
+  return true;
+}
+
+/// False when the exchange takes no more for now, or nothing more has come.
+bool H1Client::forwardBody() noexcept {
+  if (!exchange_.wantsBody()) {
+    stream_.stopReceive();
+    return false;
+  }
+  BodySlices body;
+  Errc problem = Errc::None;
+  if (!takeBody(body, problem)) {
+    exchange_.onRequestBad(problem);
+    return true;
+  }
+  if (body.count == 0 && !body.isEnd) {
+    return false;
+  }
+  exchange_.onRequestBody(body);
+  return true;
+}
+
+void H1Client::skipRequestBody(std::uint64_t bytes) noexcept {
+  reader_.skip(bytes);
+  if (reader_.isAtEnd()) {
+    state_ = State::Waiting;
+  }
+}
+
+void H1Client::resumeBody() noexcept {
+  if (isProcessing_ || (state_ != State::Body && state_ != State::Waiting)) {
+    return;
+  }
+  if (in_.isEmpty()) {
+    stream_.startReceive();
+  } else {
+    context_.loop.queue(*this);
+  }
+}
+
+void H1Client::onEvents(std::uint32_t) noexcept {
+  if (state_ == State::Closed || state_ == State::Tunnel) {
+    return;
+  }
+  if (!in_.isEmpty()) {
+    take({});
+  }
+  const bool mayReceive = state_ == State::Idle || state_ == State::Head ||
+                          state_ == State::Lingering ||
+                          (state_ == State::Waiting && in_.isEmpty()) ||
+                          (state_ == State::Body && exchange_.wantsBody());
+  if (mayReceive) {
+    stream_.startReceive();
+  }
+}
+
+void H1Client::onReceiveEnd(net::Stream&, net::StreamEnd end) noexcept {
+  hasClientEnded_ = true;
+  if (exchange_.isActive()) {
+    // A client that closes while it waits for its answer is gone (RFC 9112 9.6 lets it, nobody who wants the
+    // answer does).
+    exchange_.onClientGone(Errc::ClientAborted);
+    return;
+  }
+  if (state_ == State::Flushing && end == net::StreamEnd::Eof) {
+    keepAlive_ = false;
+    return;
+  }
+  close();
+}
+
+// --- answers -------------------------------------------------------------------------------------------
+
+http::ConnectionOption H1Client::connectionOption() noexcept {
+  keepAlive_ = keepAlive_ && !slot_->isClosing && reader_.isAtEnd();
+  if (!keepAlive_) {
+    return http::ConnectionOption::Close;
+  }
+  return isHttp10_ ? http::ConnectionOption::KeepAlive : http::ConnectionOption::Implied;
+}
+
+http::AnswerContext H1Client::answerContext() noexcept {
+  return {.date = context_.date.at(context_.loop.wallMs()),
+          .connection = connectionOption(),
+          .isHead = isHeadRequest_};
+}
+
+SendState H1Client::send(std::string_view head, std::string_view body) noexcept {
+  H1Parts parts;
+  parts.addHead(head);
+  parts.addHead(body);
+  return sendParts(stream_, context_.loop.buffers(), out_, parts);
+}
+
+SendState H1Client::sendInterim(const http::ResponseHead& head, const plan::Route& route) noexcept {
+  if (isHttp10_) {
+    // RFC 9110 15.2: never to a client of HTTP/1.0.
+    return out_.isEmpty() ? SendState::Sent : SendState::Blocked;
+  }
+  http::HeadWriter writer(context_.http.head);
+  if (!http::writeResponseHead(writer, head, route, {.kind = http::Framing::None})) {
+    return SendState::Broken;
+  }
+  return send(writer.view(), {});
+}
+
+SendState H1Client::sendResponse(const http::ResponseHead& head, const plan::Route& route,
+                                 const BodySlices& body) noexcept {
+  http::ClientFraming framing;
+  switch (head.body) {
+  case http::BodyKind::None:
+    responseFraming_ = BodyFraming::None;
+    break;
+  case http::BodyKind::Length:
+    responseFraming_ = BodyFraming::Length;
+    break;
+  case http::BodyKind::Chunked:
+  case http::BodyKind::UntilClose:
+    // Chunks let the client tell a complete body from one that was cut.
+    responseFraming_ = isHttp10_ ? BodyFraming::UntilClose : BodyFraming::Chunked;
+    framing.kind = isHttp10_ ? http::Framing::UntilClose : http::Framing::Chunked;
+    keepAlive_ = keepAlive_ && !isHttp10_;
+    break;
+  }
+  if (head.status != 101) {
+    framing.connection = connectionOption();
+  }
+  http::HeadWriter writer(context_.http.head);
+  if (!http::writeResponseHead(writer, head, route, framing)) {
+    return SendState::Broken;
+  }
+  H1Parts parts;
+  parts.addHead(writer.view());
+  parts.addBody(responseFraming_, body);
+  return sendParts(stream_, context_.loop.buffers(), out_, parts);
+}
+
+SendState H1Client::sendBody(const BodySlices& body) noexcept {
+  H1Parts parts;
+  parts.addBody(responseFraming_, body);
+  return sendParts(stream_, context_.loop.buffers(), out_, parts);
+}
+
+void H1Client::sendError(Errc code) noexcept {
+  // A malformed message has no known end, so nothing behind it can be trusted.
+  isRefused_ = isRefused_ || !reader_.isAtEnd() || code == Errc::RequestMalformed;
+  keepAlive_ = keepAlive_ && !isRefused_;
+  const bool isClosing = connectionOption() == http::ConnectionOption::Close;
+  http::HeadWriter writer(context_.http.head);
+  const std::string_view date = context_.date.at(context_.loop.wallMs());
+  http::writeGenerated(writer, code, isClosing, date, isHeadRequest_);
+  if (send(writer.view(), {}) == SendState::Broken) {
+    keepAlive_ = false;
+  }
+}
+
+void H1Client::sendRespond(const plan::Route& route) noexcept {
+  http::HeadWriter writer(context_.http.head);
+  const bool hasBody = http::hasRespondBody(route) && !isHeadRequest_;
+  if (!http::writeRespond(writer, route, answerContext()) ||
+      send(writer.view(), hasBody ? std::string_view(route.action.body) : std::string_view()) ==
+          SendState::Broken) {
+    keepAlive_ = false;
+  }
+}
+
+void H1Client::sendRedirect(const plan::Route& route, const http::RequestHead& head,
+                            std::string_view path) noexcept {
+  http::HeadWriter writer(context_.http.head);
+  if (!http::writeRedirect(writer, route, head, path, answerContext()) ||
+      send(writer.view(), {}) == SendState::Broken) {
+    keepAlive_ = false;
+  }
+}
+
+/// A request that never became an exchange.
+void H1Client::refuseRequest(Errc why) noexcept {
+  const std::uint16_t status = errcInfo(why).status;
+  plan::StatShard& stats = context_.shard(listener().stats);
+  stats.add(Counter::Requests);
+  stats.add(Counter::Status4xx, status < 500 ? 1 : 0);
+  stats.add(Counter::Status5xx, status < 500 ? 0 : 1);
+  stats.error(why);
+  const std::uint16_t log = plan_->log(listenerIndex_);
+  if (log != upstream::ActivePlan::kNoLog) {
+    writeLog(context_, log, stats,
+             {.client = address_, .listener = listener().name, .status = status, .error = why});
+  }
+  isRefused_ = true;
+  isHeadRequest_ = false;
+  sendError(why);
+  endExchange();
+}
+
+net::Stream* H1Client::spliceSink() noexcept {
+  return out_.isEmpty() && responseFraming_ == BodyFraming::Length ? &stream_ : nullptr;
+}
+
+net::Stream* H1Client::spliceSource(std::uint64_t& remaining) noexcept {
+  remaining = state_ == State::Body ? reader_.remaining() : 0;
+  return remaining > 0 && in_.isEmpty() && input_.empty() ? &stream_ : nullptr;
+}
+
+void H1Client::onSendRoom(net::Stream&) noexcept {
+  switch (flushQueue(stream_, context_.loop.buffers(), out_)) {
+  case SendState::Blocked:
+    if (state_ == State::Flushing) {
+      context_.loop.arm(timer_, listener().timeouts.bodyIdleMs);
+    }
+    return;
+  case SendState::Broken:
+    if (exchange_.isActive()) {
+      exchange_.onClientGone(Errc::ClientAborted);
+    } else {
+      close();
+    }
+    return;
+  case SendState::Sent:
+    break;
+  }
+  if (exchange_.isActive()) {
+    exchange_.onClientRoom();
+  } else if (state_ == State::Flushing) {
+    nextRequest();
+  }
+}
+
+// --- after an answer -----------------------------------------------------------------------------------
+
+void H1Client::endExchange() noexcept {
+  if (state_ == State::Closed) {
+    return;
+  }
+  BufferPool& buffers = context_.loop.buffers();
+  head_.clear(buffers);
+  if (!stream_.isOpen() || (!keepAlive_ && hasClientEnded_ && out_.isEmpty())) {
+    close();
+    return;
+  }
+  if (!out_.isEmpty()) {
+    state_ = State::Flushing;
+    context_.loop.arm(timer_, listener().timeouts.bodyIdleMs);
+    return;
+  }
+  nextRequest();
+}
+
+void H1Client::nextRequest() noexcept {
+  reader_.clear(context_.loop.buffers());
+  if (!keepAlive_ || slot_->isClosing) {
+    finishClosing();
+    return;
+  }
+  state_ = State::Idle;
+  context_.loop.arm(timer_, listener().timeouts.keepAliveMs);
+  if (isProcessing_) {
+    return;
+  }
+  if (in_.isEmpty()) {
+    stream_.startReceive();
+  } else {
+    context_.loop.queue(*this);
+  }
+}
+
+/// Closes so that the answer arrives: bytes that nobody reads would make the kernel reset the connection.
+void H1Client::finishClosing() noexcept {
+  const bool mayLoseAnswer = isRefused_ || !reader_.isAtEnd() || !in_.isEmpty() || !input_.empty();
+  if (!mayLoseAnswer || hasClientEnded_) {
+    close();
+    return;
+  }
+  state_ = State::Lingering;
+  if (!isProcessing_) {
+    in_.clear(context_.loop.buffers());
+  }
+  stream_.shutdownSend();
+  context_.loop.arm(timer_, kLingerMs);
+  stream_.startReceive();
+}
+
+void H1Client::cut() noexcept {
+  if (state_ == State::Closed) {
+    return;
+  }
+  if (responseFraming_ == BodyFraming::UntilClose) {
+    // Only a reset tells a body that ends with the connection from one that was cut.
+    stream_.abort();
+  }
+  close();
+}
+
+void H1Client::onTimer(net::Timer&) noexcept {
+  if (state_ == State::Head) {
+    refuseRequest(Errc::RequestTimeout);
+    return;
+  }
+  close();
+}
+
+void H1Client::onDrain() noexcept {
+  // A head that has begun is answered; the connection closes after it, because its listener is closing.
+  if (state_ == State::Idle) {
+    close();
+  }
+}
+
+void H1Client::onListenerClosed() noexcept {
+  if (slot_->isClosing) {
+    onDrain();
+  }
+}
+
+// --- tunnel --------------------------------------------------------------------------------------------
+
+void H1Client::switchProtocols(net::Stream& upstream, std::string_view early) noexcept {
+  BufferPool& buffers = context_.loop.buffers();
+  timer_.cancel();
+  tunnel_ = context_.slabs.tunnel.make(context_, *this, stream_, upstream);
+  if (tunnel_ == nullptr || !out_.append(buffers, early)) {
+    exchange_.onClientGone(Errc::OutOfMemory);
+    return;
+  }
+  state_ = State::Tunnel;
+  const std::string_view fromClient = isProcessing_ ? input_ : in_.view();
+  const std::string_view toClient = out_.view();
+  tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice},
+                 exchange_.stats(), fromClient, toClient);
+  in_.clear(buffers);
+  out_.clear(buffers);
+}
+
+void H1Client::onTunnelEnd(Errc why) noexcept {
+  exchange_.onTunnelEnd(why, tunnel_->bytesIn(), tunnel_->bytesOut());
+  close();
+}
+
+// --- birth and death -----------------------------------------------------------------------------------
+
+void H1Client::close() noexcept {
+  if (state_ == State::Closed) {
+    return;
+  }
+  if (exchange_.isActive()) {
+    state_ = State::Closed;
+    exchange_.onClientGone(Errc::None);
+  }
+  state_ = State::Closed;
+  BufferPool& buffers = context_.loop.buffers();
+  timer_.cancel();
+  context_.loop.unqueue(*this);
+  if (tunnel_ != nullptr) {
+    tunnel_->stop();
+  }
+  stream_.close();
+  if (!isProcessing_) {
+    in_.clear(buffers);
+  }
+  head_.clear(buffers);
+  out_.clear(buffers);
+  reader_.clear(buffers);
+  const plan::Listener& listener = this->listener();
+  context_.shard(listener.stats).sub(Counter::Active);
+  listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
+  context_.flows.remove(*this);
+  context_.loop.dispose(*this);
+}
+
+void H1Client::dispose() noexcept {
+  if (tunnel_ != nullptr) {
+    context_.slabs.tunnel.destroy(tunnel_);
+  }
+  context_.slabs.h1Client.destroy(this);
+}
+
+void H1Client::open(Context& context, std::shared_ptr<ListenerSlot> slot, UniqueFd fd,
+                    const net::SocketAddress& client) noexcept {
+  const plan::Listener& listener = context.current->plan().listeners[slot->index];
+  H1Client* session = context.slabs.h1Client.make(context, std::move(slot), client);
+  if (session == nullptr) {
+    context.shard(listener.stats).error(Errc::OutOfMemory);
+    context.shard(listener.stats).sub(Counter::Active);
+    listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  if (!session->stream_.adopt(std::move(fd))) {
+    context.shard(listener.stats).error(Errc::OutOfMemory);
+    session->close();
+    return;
+  }
+  context.loop.arm(session->timer_, listener.timeouts.requestHeaderMs);
+  session->stream_.startReceive();
+}
+
+void H1Client::refuse(Context& context, const UniqueFd& fd) noexcept {
+  http::HeadWriter writer(context.http.head);
+  const std::string_view date = context.date.at(context.loop.wallMs());
+  http::writeGenerated(writer, Errc::ConnectionLimit, true, date);
+  net::sendOnce(fd, writer.view());
+}
+
+} // namespace sluice::relay

@@ -1,0 +1,144 @@
+// An HTTP/1.1 connection from a client: reads and frames requests one after another, writes responses. What is
+// to become of a request is the exchange's business.
+//
+//   state     | meaning                               | bytes that arrive
+//   Idle      | between requests                      | begin a head
+//   Head      | part of a head has arrived            | go on with it
+//   Body      | head handed over, body under way      | payload to the exchange, while it takes it
+//   Waiting   | request complete, response not        | kept for the next request
+//   Flushing  | response complete, part of it unsent  | kept
+//   Lingering | last answer sent, FIN sent            | thrown away until the client closes
+//   Tunnel    | protocols switched                    | the tunnel's
+//   Closed    | waiting for the end of the turn       | -
+//
+// Lives on the worker that accepted it, from a slab.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "net/stream.h"
+#include "relay/context.h"
+#include "relay/exchange.h"
+#include "relay/h1_body.h"
+#include "relay/session.h"
+#include "relay/tunnel.h"
+
+namespace sluice::relay {
+
+class H1Client final : public Flow,
+                       public ClientSession,
+                       public net::Source,
+                       public net::StreamOwner,
+                       public net::TimerOwner,
+                       public TunnelOwner {
+public:
+  /// Takes over an accepted connection. The acceptor has counted it.
+  static void open(Context& context, std::shared_ptr<ListenerSlot> slot, UniqueFd fd,
+                   const net::SocketAddress& client) noexcept;
+  /// Answers 503 and closes: the listener has as many connections as it may.
+  static void refuse(Context& context, const UniqueFd& fd) noexcept;
+
+  H1Client(Context& context, std::shared_ptr<ListenerSlot> slot,
+           const net::SocketAddress& client) noexcept;
+
+  void onDrain() noexcept override;
+  void onListenerClosed() noexcept override;
+  void onCut() noexcept override { close(); }
+  void dispose() noexcept override;
+
+private:
+  enum class State : std::uint8_t {
+    Idle,
+    Head,
+    Body,
+    Waiting,
+    Flushing,
+    Lingering,
+    Tunnel,
+    Closed
+  };
+
+  // For the exchange:
+  [[nodiscard]] const http::RequestHead& request() noexcept override;
+  [[nodiscard]] bool takeBody(BodySlices& body, Errc& problem) noexcept override;
+  void resumeBody() noexcept override;
+  [[nodiscard]] bool isRequestComplete() const noexcept override { return reader_.isAtEnd(); }
+  [[nodiscard]] SendState sendInterim(const http::ResponseHead& head,
+                                      const plan::Route& route) noexcept override;
+  [[nodiscard]] SendState sendResponse(const http::ResponseHead& head, const plan::Route& route,
+                                       const BodySlices& body) noexcept override;
+  [[nodiscard]] SendState sendBody(const BodySlices& body) noexcept override;
+  void sendError(Errc code) noexcept override;
+  void sendRespond(const plan::Route& route) noexcept override;
+  void sendRedirect(const plan::Route& route, const http::RequestHead& head,
+                    std::string_view path) noexcept override;
+  [[nodiscard]] net::Stream* spliceSink() noexcept override;
+  [[nodiscard]] net::Stream* spliceSource(std::uint64_t& remaining) noexcept override;
+  void skipRequestBody(std::uint64_t bytes) noexcept override;
+  void skipResponseBody(std::uint64_t) noexcept override {}
+  void switchProtocols(net::Stream& upstream, std::string_view early) noexcept override;
+  void endExchange() noexcept override;
+  void cut() noexcept override;
+  [[nodiscard]] const net::SocketAddress& address() const noexcept override { return address_; }
+  [[nodiscard]] std::string_view addressText() const noexcept override {
+    return {addressText_.data(), addressLength_};
+  }
+
+  // From the loop:
+  void onReceived(net::Stream& stream, std::string_view bytes) noexcept override;
+  void onReceiveEnd(net::Stream& stream, net::StreamEnd end) noexcept override;
+  void onSendRoom(net::Stream& stream) noexcept override;
+  void onConnected(net::Stream&, Errc) noexcept override {}
+  void onEvents(std::uint32_t events) noexcept override;
+  void onTimer(net::Timer& timer) noexcept override;
+  void onTunnelEnd(Errc why) noexcept override;
+
+  void take(std::string_view bytes) noexcept;
+  void process() noexcept;
+  [[nodiscard]] bool readHead() noexcept;
+  [[nodiscard]] bool forwardBody() noexcept;
+  void startRequest(const http::RequestHead& head, std::uint32_t consumed) noexcept;
+  void adoptPlan() noexcept;
+  void refuseRequest(Errc why) noexcept;
+  [[nodiscard]] http::ConnectionOption connectionOption() noexcept;
+  [[nodiscard]] http::AnswerContext answerContext() noexcept;
+  [[nodiscard]] SendState send(std::string_view head, std::string_view body) noexcept;
+  void finishClosing() noexcept;
+  void nextRequest() noexcept;
+  void close() noexcept;
+  [[nodiscard]] const plan::Listener& listener() const noexcept;
+
+  Context& context_;
+  std::shared_ptr<ListenerSlot> slot_;
+  upstream::PlanLease plan_;
+  std::uint32_t listenerIndex_;
+  State state_ = State::Idle;
+  bool keepAlive_ = true;
+  bool isHeadRequest_ = false;
+  bool isHttp10_ = false;
+  /// An error was answered: whatever else arrives is thrown away.
+  bool isRefused_ = false;
+  /// process() is on the stack and goes on when the exchange has ended.
+  bool isProcessing_ = false;
+  /// The client has sent its last byte.
+  bool hasClientEnded_ = false;
+  BodyFraming responseFraming_ = BodyFraming::None;
+  std::uint8_t addressLength_ = 0;
+  std::array<char, 46> addressText_{};
+  std::uint32_t scanned_ = 0;
+  net::SocketAddress address_;
+  net::Stream stream_;
+  net::Timer timer_;
+  /// What has arrived and is not used yet; while process() runs, `input_` is the rest of it.
+  ByteQueue in_;
+  std::string_view input_;
+  /// The head of the request under way, for another attempt and for the log.
+  ByteQueue head_;
+  ByteQueue out_;
+  H1BodyReader reader_;
+  Exchange exchange_;
+  Tunnel* tunnel_ = nullptr;
+};
+
+} // namespace sluice::relay
