@@ -67,7 +67,10 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
   #running: Running | null = null;
+  /** Set by close(); from when its turn comes nothing else begins. */
+  #closing: Promise<void> | null = null;
   #isClosed = false;
+  #graceMs: number | null = null;
   #addresses: Readonly<Record<string, string>> = {};
   #version = 0;
   /** start, reload, refresh and close happen one after the other. */
@@ -127,8 +130,11 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
    * ends the patience of the first call.
    */
   close({ graceMs }: CloseOptions = {}): Promise<void> {
-    if (this.#isClosed && graceMs === 0) void this.#running?.engine.close(0);
-    return this.#serially(() => this.#close(graceMs ?? this.#config.shutdownGrace));
+    const isFirst = this.#closing === null;
+    if (isFirst || graceMs === 0) this.#graceMs = graceMs ?? null;
+    if (!isFirst && graceMs === 0 && this.#isClosed) void this.#running?.engine.close(0);
+    this.#closing ??= this.#serially(() => this.#close());
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -202,13 +208,12 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     this.emit('reload', { planVersion: plan.version, reason });
   }
 
-  async #close(graceMs: number): Promise<void> {
-    if (this.#isClosed) return;
+  async #close(): Promise<void> {
     this.#isClosed = true;
     const running = this.#running;
     if (running) {
       running.refresh.close();
-      await running.engine.close(graceMs);
+      await running.engine.close(this.#graceMs ?? this.#config.shutdownGrace);
       running.watch.close();
       this.#running = null;
       this.#logger.info({}, 'closed');

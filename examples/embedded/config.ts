@@ -1,7 +1,7 @@
 // A configuration in TypeScript: the editor completes and checks it, and it may be computed.
 import { defineConfig } from '../../src/index.ts';
 
-const targets = [5001, 5002].map((port) => `127.0.0.1:${port}`);
+const targets = (process.env.TARGETS ?? '127.0.0.1:5001,127.0.0.1:5002').split(',');
 
 export const config = defineConfig({
   listeners: {

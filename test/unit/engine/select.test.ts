@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
+import { test } from 'node:test';
+import { parseConfig } from '../../../src/config/parse.ts';
+import { loadAddon } from '../../../src/engine/native/load.ts';
+import { CAPABILITIES, type EngineWish, selectEngine } from '../../../src/engine/select.ts';
+import { compile } from '../../../src/plan/compile.ts';
+
+function planOf(listener: object) {
+  return compile(
+    parseConfig({
+      listeners: { front: { address: '127.0.0.1:0', protocol: 'tcp', pool: 'p', ...listener } },
+      pools: { p: { targets: ['127.0.0.1:9'] } },
+    }),
+    new Map(),
+    1,
+  );
+}
+
+const plain = planOf({});
+const hasAddon = loadAddon().addon !== undefined;
+
+function select(wish: Partial<EngineWish>, plan = plain) {
+  const warnings: string[] = [];
+  const onWarning = (message: string) => warnings.push(message);
+  const selection = selectEngine({ engine: 'auto', workers: 'auto', onWarning, ...wish }, plan);
+  return { ...selection, warnings };
+}
+
+test('auto takes native where the addon is, else js, and says why', async () => {
+  const { engine, reason } = select({});
+  assert.equal(engine.name, hasAddon ? 'native' : 'js');
+  assert.match(reason, /^auto: /);
+  await engine.close(0);
+});
+
+test('native has a worker a core, or as many as asked for', { skip: !hasAddon }, async () => {
+  for (const [workers, expected] of [
+    ['auto', availableParallelism()],
+    [3, 3],
+  ] as const) {
+    const { engine } = select({ engine: 'native', workers });
+    assert.equal(engine.workers, expected);
+    await engine.close(0);
+  }
+});
+
+test('every engine is what the table says of it', async () => {
+  const names = hasAddon ? (['native', 'js'] as const) : (['js'] as const);
+  for (const name of names) {
+    const { engine, reason } = select({ engine: name });
+    assert.equal(engine.name, name);
+    assert.equal(reason, 'as configured');
+    assert.deepEqual(engine.capabilities, CAPABILITIES[name]);
+    await engine.close(0);
+  }
+});
+
+test('what the engine cannot do is refused, naming the option and who can', () => {
+  assert.throws(() => select({ engine: 'js' }, planOf({ splice: 'always' })), {
+    code: 'engine_unsupported',
+    message: 'listeners.front.splice: always: engine js does not offer it: use engine native',
+  });
+  assert.throws(() => select({ engine: 'js', workers: 4 }), {
+    code: 'engine_unsupported',
+    message: 'workers: 4: engine js does not offer it: use engine native',
+  });
+});
+
+test('uws is not there yet, and says so', () => {
+  assert.throws(() => select({ engine: 'uws' }), {
+    code: 'engine_unavailable',
+    message: /native, js/,
+  });
+});
