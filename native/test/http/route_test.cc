@@ -1,8 +1,11 @@
 #include "http/route.h"
 
+#include <fstream>
 #include <string>
 #include <vector>
 
+#include "http/request.h"
+#include "test/http/limits.h"
 #include "test/test.h"
 
 using namespace sluice;
@@ -104,4 +107,84 @@ TEST("prefixes are stripped on segment borders, then added") {
   CHECK_EQ(rewritten("/old", "/new", "/old"), "/new/");
   CHECK_EQ(rewritten("", "/new", "/a"), "/new/a");
   CHECK_EQ(rewritten("/old", "/new", "*"), "*");
+}
+
+namespace {
+
+constexpr const char* kVectors = "test/vectors/route.txt";
+
+std::vector<std::string> columns(const std::string& line) {
+  std::vector<std::string> out(1);
+  for (const char c : line) {
+    if (c == '\t') {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  for (std::string& column : out) {
+    if (column == "''") {
+      column.clear();
+    }
+  }
+  return out;
+}
+
+plan::Route routeOf(const std::vector<std::string>& row) {
+  const std::string& host = row[2];
+  const std::string& path = row[3];
+  plan::Route made;
+  made.name = row[1];
+  if (host != "*") {
+    const bool isSuffix = host.starts_with("*.");
+    made.hostKind = isSuffix ? HostMatchKind::Suffix : HostMatchKind::Exact;
+    made.host = isSuffix ? host.substr(1) : host;
+  }
+  if (path != "/*") {
+    const bool isPrefix = path.ends_with("/*");
+    made.pathKind = isPrefix ? PathMatchKind::Prefix : PathMatchKind::Exact;
+    made.path = isPrefix ? path.substr(0, path.size() - 2) : path;
+  }
+  return made;
+}
+
+} // namespace
+
+TEST("routes are found and paths rewritten as the shared vectors say") {
+  std::ifstream file(kVectors);
+  std::vector<plan::Route> routes;
+  std::string line;
+  int number = 0;
+  int count = 0;
+  while (std::getline(file, line)) {
+    ++number;
+    const std::vector<std::string> row = columns(line);
+    std::string actual;
+    std::string expected;
+    if (row[0] == "listener") {
+      routes.clear();
+    } else if (row[0] == "route") {
+      routes.push_back(routeOf(row));
+    } else if (row[0] == "request") {
+      const plan::Route* found = matchRoute(routes, row[1], row[2]);
+      actual = found == nullptr ? "-" : found->name;
+      expected = row[3];
+      ++count;
+    } else if (row[0] == "host" && !row[1].empty()) {
+      static RequestHead head;
+      const std::string text = "GET / HTTP/1.1\r\nHost: " + row[1] + "\r\n\r\n";
+      CHECK(parseRequest(text, test::kLimits, head).state == ParseState::Done);
+      CHECK(matches(route(HostMatchKind::Exact, row[2].c_str(), PathMatchKind::Any, ""), head.host,
+                    head.path));
+      ++count;
+    } else if (row[0] == "rewrite") {
+      actual = rewritten(row[1].c_str(), row[2].c_str(), row[3]);
+      expected = row[4];
+      ++count;
+    }
+    if (actual != expected) {
+      test::fail(kVectors, number, line + " gave " + actual);
+    }
+  }
+  CHECK(count > 40);
 }
