@@ -14,6 +14,8 @@ namespace sluice::net {
 namespace {
 
 constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+/// What a target may send at once before it is read; the kernel grants what its own limit allows.
+constexpr int kUpstreamBufferBytes = 1024 * 1024;
 
 bool turn(int fd, int level, int option, int value) noexcept {
   return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
@@ -124,6 +126,7 @@ DatagramTraits prepareDatagrams(int fd, bool wantsRuns) noexcept {
 Result<UniqueFd> connectDatagrams(const SocketAddress& target, bool wantsRuns) noexcept {
   UniqueFd fd(::socket(target.raw()->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.isOpen() && ::connect(fd.get(), target.raw(), target.length()) == 0) {
+    turn(fd.get(), SOL_SOCKET, SO_RCVBUF, kUpstreamBufferBytes);
     if (wantsRuns) {
       turn(fd.get(), IPPROTO_UDP, UDP_GRO, 1);
     }

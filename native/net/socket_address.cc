@@ -126,6 +126,31 @@ std::size_t SocketAddress::formatIp(std::span<char> into) const noexcept {
   return 4;
 }
 
+std::size_t SocketAddress::format(std::span<char> into) const noexcept {
+  if (family() == AddressFamily::Unix) {
+    return formatIp(into);
+  }
+  const bool isBracketed = ipBytes().size() == 16;
+  std::size_t length = isBracketed ? 1 : 0;
+  into[0] = '[';
+  length += formatIp(into.subspan(length, 46));
+  if (isBracketed) {
+    into[length++] = ']';
+  }
+  into[length++] = ':';
+  char digits[5];
+  std::size_t count = 0;
+  unsigned rest = port();
+  do {
+    digits[count++] = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0);
+  while (count > 0) {
+    into[length++] = digits[--count];
+  }
+  return length;
+}
+
 bool SocketAddress::operator==(const SocketAddress& other) const noexcept {
   const auto mine = ipBytes();
   const auto theirs = other.ipBytes();

@@ -34,6 +34,9 @@ public:
   /// length written into `into`.
   std::size_t formatIp(std::span<char> into) const noexcept;
 
+  /// The same with the port: `127.0.0.1:80`, `[::1]:80`, `unix`. `into` has room for 64 bytes.
+  std::size_t format(std::span<char> into) const noexcept;
+
   [[nodiscard]] const sockaddr* raw() const noexcept;
   [[nodiscard]] sockaddr* raw() noexcept;
   [[nodiscard]] socklen_t length() const noexcept { return length_; }

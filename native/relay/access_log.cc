@@ -12,13 +12,24 @@ constexpr std::size_t kMaxText = 2048;
 
 class JsonLine {
 public:
-  void text(std::string_view key, std::string_view value) noexcept {
+  /// An empty value is null. `more` is appended to the value.
+  void text(std::string_view key, std::string_view value, std::string_view more = {}) noexcept {
     beginField(key);
-    put('"');
-    for (const char c : value.substr(0, kMaxText)) {
-      escape(static_cast<unsigned char>(c));
+    if (value.empty()) {
+      raw("null");
+      return;
     }
     put('"');
+    for (const std::string_view part : {value, more}) {
+      for (const char c : part.substr(0, kMaxText)) {
+        escape(static_cast<unsigned char>(c));
+      }
+    }
+    put('"');
+  }
+  void null(std::string_view key) noexcept {
+    beginField(key);
+    raw("null");
   }
   void number(std::string_view key, std::uint64_t value) noexcept {
     beginField(key);
@@ -73,11 +84,13 @@ private:
   void beginField(std::string_view key) noexcept {
     put(size_ == 0 ? '{' : ',');
     put('"');
-    for (const char c : key) {
+    raw(key);
+    raw("\":");
+  }
+  void raw(std::string_view text) noexcept {
+    for (const char c : text) {
       put(c);
     }
-    put('"');
-    put(':');
   }
   void escape(unsigned char c) noexcept {
     constexpr std::string_view kHex = "0123456789abcdef";
@@ -113,8 +126,8 @@ private:
     }
   }
 
-  // Five texts, each byte at most six characters, and the rest.
-  std::array<char, 6 * kMaxText * 5 + 2048> bytes_;
+  // Six texts, each byte at most six characters, and the rest.
+  std::array<char, 6 * kMaxText * 6 + 2048> bytes_;
   std::size_t size_ = 0;
 };
 
@@ -123,18 +136,16 @@ private:
 void writeLog(Context& context, std::uint16_t log, plan::StatShard& listener,
               const LogRecord& record) noexcept {
   char client[64];
-  const std::size_t clientLength = record.client.formatIp(client);
+  const std::size_t clientLength = record.client.format(client);
   JsonLine line;
   line.time("time", context.loop.wallMs());
   line.text("client", {client, clientLength});
   line.text("listener", record.listener);
-  if (!record.method.empty()) {
+  if (record.isHttp) {
     line.text("route", record.route);
     line.text("method", record.method);
     line.text("host", record.host);
-    line.text("path", record.path);
-  }
-  if (record.status != 0) {
+    line.text("path", record.path, record.query);
     line.number("status", record.status);
   }
   line.number("bytesIn", record.bytesIn);
@@ -142,13 +153,11 @@ void writeLog(Context& context, std::uint16_t log, plan::StatShard& listener,
   line.millis("durationMs", record.durationNs);
   if (record.upstreamNs != 0) {
     line.millis("upstreamMs", record.upstreamNs);
+  } else if (record.isHttp) {
+    line.null("upstreamMs");
   }
-  if (!record.target.empty()) {
-    line.text("target", record.target);
-  }
-  if (record.error != Errc::None) {
-    line.text("error", errcInfo(record.error).name);
-  }
+  line.text("target", record.target);
+  line.text("error", record.error == Errc::None ? std::string_view() : errcInfo(record.error).name);
   if (!context.log.push(log, line.finish())) {
     listener.add(Counter::LogDropped);
   }

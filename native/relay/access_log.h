@@ -13,11 +13,14 @@ namespace sluice::relay {
 struct LogRecord {
   const net::SocketAddress& client;
   std::string_view listener;
-  /// http only; empty method = not an HTTP request.
+  /// What follows up to `status` is for HTTP only, and null in the line where it is empty.
+  bool isHttp = false;
   std::string_view route = {};
   std::string_view method = {};
   std::string_view host = {};
   std::string_view path = {};
+  /// With its question mark.
+  std::string_view query = {};
   std::uint16_t status = 0;
   std::uint64_t bytesIn = 0;
   std::uint64_t bytesOut = 0;

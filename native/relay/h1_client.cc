@@ -11,6 +11,8 @@ namespace sluice::relay {
 namespace {
 
 constexpr std::uint32_t kReceiveBytes = 32 * 1024;
+/// An answer that came before the request's body may be followed by so much of it; beyond, the connection ends.
+constexpr std::uint64_t kMaxSkipped = 64 * 1024;
 /// How long a client may take to close after its last answer.
 constexpr std::uint64_t kLingerMs = 2000;
 
@@ -65,6 +67,10 @@ void H1Client::take(std::string_view bytes) noexcept {
     in_.consume(buffers, in_.size() - rest.size());
   } else if (!in_.append(buffers, rest)) {
     close();
+    return;
+  }
+  if (hasClientEnded_ && (state_ == State::Idle || state_ == State::Head)) {
+    close();
   }
 }
 
@@ -80,6 +86,11 @@ void H1Client::process() noexcept {
       break;
     case State::Body:
       if (!forwardBody()) {
+        return;
+      }
+      break;
+    case State::Skipping:
+      if (!skipBody()) {
         return;
       }
       break;
@@ -160,6 +171,7 @@ void H1Client::startRequest(const http::RequestHead& head, std::uint32_t consume
   input_.remove_prefix(consumed);
   keepAlive_ = head.keepAlive;
   isHttp10_ = head.minorVersion == 0;
+  expectsContinue_ = head.expectsContinue;
   isHeadRequest_ = head.methodId == http::Method::Head;
   reader_.begin(head.body, head.contentLength);
   state_ = reader_.isAtEnd() ? State::Waiting : State::Body;
@@ -213,6 +225,27 @@ bool H1Client::forwardBody() noexcept {
   return true;
 }
 
+bool H1Client::maySkipBody() const noexcept {
+  // A client that waits for 100 (Continue) may or may not send its body after another answer.
+  return !isRefused_ && !expectsContinue_ && reader_.remaining() <= kMaxSkipped;
+}
+
+/// False when more must come.
+bool H1Client::skipBody() noexcept {
+  BodySlices body;
+  const bool isGood = reader_.read(context_.loop.buffers(), input_, body);
+  if (!isGood || reader_.total() > kMaxSkipped + listener().limits.headBytes) {
+    isRefused_ = true;
+    finishClosing();
+    return true;
+  }
+  if (reader_.isAtEnd()) {
+    nextRequest();
+    return true;
+  }
+  return body.count > 0;
+}
+
 void H1Client::skipRequestBody(std::uint64_t bytes) noexcept {
   reader_.skip(bytes);
   if (reader_.isAtEnd()) {
@@ -239,7 +272,7 @@ void H1Client::onEvents(std::uint32_t) noexcept {
     take({});
   }
   const bool mayReceive = state_ == State::Idle || state_ == State::Head ||
-                          state_ == State::Lingering ||
+                          state_ == State::Lingering || state_ == State::Skipping ||
                           (state_ == State::Waiting && in_.isEmpty()) ||
                           (state_ == State::Body && exchange_.wantsBody());
   if (mayReceive) {
@@ -249,14 +282,13 @@ void H1Client::onEvents(std::uint32_t) noexcept {
 
 void H1Client::onReceiveEnd(net::Stream&, net::StreamEnd end) noexcept {
   hasClientEnded_ = true;
-  if (exchange_.isActive()) {
-    // A client that closes while it waits for its answer is gone (RFC 9112 9.6 lets it, nobody who wants the
-    // answer does).
-    exchange_.onClientGone(Errc::ClientAborted);
+  if (end == net::StreamEnd::Eof && (state_ == State::Waiting || state_ == State::Flushing)) {
+    // Half-closed: it has said all and waits for its answers (RFC 9112 9.6). Should it be gone altogether,
+    // the first bytes of the answer bring a reset.
     return;
   }
-  if (state_ == State::Flushing && end == net::StreamEnd::Eof) {
-    keepAlive_ = false;
+  if (exchange_.isActive()) {
+    exchange_.onClientGone(Errc::ClientAborted);
     return;
   }
   close();
@@ -265,7 +297,7 @@ void H1Client::onReceiveEnd(net::Stream&, net::StreamEnd end) noexcept {
 // --- answers -------------------------------------------------------------------------------------------
 
 http::ConnectionOption H1Client::connectionOption() noexcept {
-  keepAlive_ = keepAlive_ && !slot_->isClosing && reader_.isAtEnd();
+  keepAlive_ = keepAlive_ && !slot_->isClosing && (reader_.isAtEnd() || maySkipBody());
   if (!keepAlive_) {
     return http::ConnectionOption::Close;
   }
@@ -336,7 +368,8 @@ SendState H1Client::sendBody(const BodySlices& body) noexcept {
 
 void H1Client::sendError(Errc code) noexcept {
   // A malformed message has no known end, so nothing behind it can be trusted.
-  isRefused_ = isRefused_ || !reader_.isAtEnd() || code == Errc::RequestMalformed;
+  isRefused_ = isRefused_ || code == Errc::RequestMalformed ||
+               code == Errc::RequestBodyTooLarge || code == Errc::RequestBodyTimeout;
   keepAlive_ = keepAlive_ && !isRefused_;
   const bool isClosing = connectionOption() == http::ConnectionOption::Close;
   http::HeadWriter writer(context_.http.head);
@@ -377,7 +410,11 @@ void H1Client::refuseRequest(Errc why) noexcept {
   const std::uint16_t log = plan_->log(listenerIndex_);
   if (log != upstream::ActivePlan::kNoLog) {
     writeLog(context_, log, stats,
-             {.client = address_, .listener = listener().name, .status = status, .error = why});
+             {.client = address_,
+              .listener = listener().name,
+              .isHttp = true,
+              .status = status,
+              .error = why});
   }
   isRefused_ = true;
   isHeadRequest_ = false;
@@ -426,7 +463,7 @@ void H1Client::endExchange() noexcept {
   }
   BufferPool& buffers = context_.loop.buffers();
   head_.clear(buffers);
-  if (!stream_.isOpen() || (!keepAlive_ && hasClientEnded_ && out_.isEmpty())) {
+  if (!stream_.isOpen()) {
     close();
     return;
   }
@@ -439,14 +476,22 @@ void H1Client::endExchange() noexcept {
 }
 
 void H1Client::nextRequest() noexcept {
-  reader_.clear(context_.loop.buffers());
-  if (!keepAlive_ || slot_->isClosing) {
+  const bool isAtEnd = reader_.isAtEnd();
+  if (!keepAlive_ || slot_->isClosing || (hasClientEnded_ && !isAtEnd)) {
     finishClosing();
     return;
   }
-  state_ = State::Idle;
-  context_.loop.arm(timer_, listener().timeouts.keepAliveMs);
+  if (isAtEnd) {
+    reader_.clear(context_.loop.buffers());
+  }
+  const plan::Timeouts& timeouts = listener().timeouts;
+  state_ = isAtEnd ? State::Idle : State::Skipping;
+  context_.loop.arm(timer_, isAtEnd ? timeouts.keepAliveMs : timeouts.bodyIdleMs);
   if (isProcessing_) {
+    return;
+  }
+  if (hasClientEnded_ && in_.isEmpty()) {
+    close();
     return;
   }
   if (in_.isEmpty()) {

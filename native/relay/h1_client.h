@@ -6,6 +6,7 @@
 //   Head      | part of a head has arrived            | go on with it
 //   Body      | head handed over, body under way      | payload to the exchange, while it takes it
 //   Waiting   | request complete, response not        | kept for the next request
+//   Skipping  | answered before the body had come     | thrown away up to the body's end
 //   Flushing  | response complete, part of it unsent  | kept
 //   Lingering | last answer sent, FIN sent            | thrown away until the client closes
 //   Tunnel    | protocols switched                    | the tunnel's
@@ -53,6 +54,7 @@ private:
     Head,
     Body,
     Waiting,
+    Skipping,
     Flushing,
     Lingering,
     Tunnel,
@@ -98,6 +100,8 @@ private:
   void process() noexcept;
   [[nodiscard]] bool readHead() noexcept;
   [[nodiscard]] bool forwardBody() noexcept;
+  [[nodiscard]] bool skipBody() noexcept;
+  [[nodiscard]] bool maySkipBody() const noexcept;
   void startRequest(const http::RequestHead& head, std::uint32_t consumed) noexcept;
   void adoptPlan() noexcept;
   void refuseRequest(Errc why) noexcept;
@@ -117,6 +121,7 @@ private:
   bool keepAlive_ = true;
   bool isHeadRequest_ = false;
   bool isHttp10_ = false;
+  bool expectsContinue_ = false;
   /// An error was answered: whatever else arrives is thrown away.
   bool isRefused_ = false;
   /// process() is on the stack and goes on when the exchange has ended.

@@ -126,7 +126,11 @@ function cutShort(name: string, how: 'end' | 'reset', head: string, part: string
       const engine = await test.engine(httpConfig([target.address]));
       const client = await test.http(engine.port('web'));
       client.send(requestBytes('GET', '/cut'));
-      await within(client.closed, 'the close');
+      // A cut can only be seen at the end; an answer of our own in its place may leave the connection open.
+      await client.connection.receivedText('HTTP/1.1 ');
+      if (!client.connection.text.startsWith('HTTP/1.1 502')) {
+        await within(client.closed, 'the close');
+      }
       const { text } = client.connection;
       assert.doesNotMatch(text, /\r\n0\r\n\r\n$/, 'a last chunk was made up');
       if (text.startsWith('HTTP/1.1 200')) await assert.rejects(client.response());
