@@ -748,7 +748,7 @@ TEST("a UDP session is logged when it ends") {
   rig.relay().onCut();
   const std::string line = rig.logLine();
   for (const std::string& part :
-       {std::string("\"client\":\"127.0.0.1\""), std::string("\"listener\":\"media\""),
+       {std::string("\"client\":\"127.0.0.1:"), std::string("\"listener\":\"media\""),
         std::string("\"bytesIn\":5"), std::string("\"bytesOut\":3"),
         "\"target\":\"" + std::to_string(target.port()) + "\""}) {
     if (line.find(part) == std::string::npos) {
