@@ -29,7 +29,7 @@ export function parseListenAddress(text: string, context: AddressContext): Parse
   if (text.includes('://'))
     return refused(LISTEN, 'the protocol has a key of its own: leave it out here');
   if (text.startsWith('unix:')) return parseUnix(text, LISTEN, context);
-  if (text.startsWith(':')) return parseHostPort(`0.0.0.0${text}`, LISTEN, 0);
+  if (/^:[0-9]+$/.test(text)) return parseHostPort(`0.0.0.0${text}`, LISTEN, 0);
   if (/^[0-9]+$/.test(text))
     return refused(LISTEN, `for port ${text} on every interface write ":${text}"`);
   if (text.startsWith('*:')) return refused(LISTEN, `for every interface write "${text.slice(1)}"`);

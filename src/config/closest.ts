@@ -9,7 +9,7 @@ export function closest(written: string, known: Iterable<string>): string | null
   let bestDistance = farthest + 1;
   for (const word of known) {
     const candidate = simplify(word);
-    const apart = distance(wanted, candidate);
+    const apart = hasSameLetters(wanted, candidate) ? 1 : distance(wanted, candidate);
     if (apart < bestDistance) {
       best = word;
       bestDistance = apart;
@@ -21,4 +21,9 @@ export function closest(written: string, known: Iterable<string>): string | null
 /** `max_connections`, `max-connections` and `MaxConnections` are all maxConnections. */
 function simplify(word: string): string {
   return word.toLowerCase().replace(/[-_\s]/g, '');
+}
+
+/** Letters that changed places are one slip, not two. */
+function hasSameLetters(a: string, b: string): boolean {
+  return a.length === b.length && [...a].sort().join('') === [...b].sort().join('');
 }

@@ -74,9 +74,9 @@ export function duration(minMs = 1) {
 
 export function size(min: number, max: number) {
   const pattern = '^[0-9]+(\\.[0-9]+)? ?([kKmMgGtT][iI]?)?[bB]?$';
-  const expected = 'a size such as 64KiB, or a number of bytes';
+  const said = says('a size such as 64KiB, or a number of bytes');
   return z
-    .union([z.string().meta({ pattern }), z.int().min(0).meta({ minimum: 0 })], says(expected))
+    .union([z.string().meta({ pattern }), z.int(said).min(0, said)], said)
     .meta({ title: 'size' })
     .transform((value, context): number => {
       const result = parseSize(value, min, max);

@@ -2,11 +2,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ErrorCode, LineCounter, parseDocument, type YAMLError } from 'yaml';
-import { type Problem, SluiceError } from '../contract/errors.ts';
+import { LineCounter } from 'yaml';
+import { SluiceError } from '../contract/errors.ts';
 import type { Config } from './config.ts';
+import { findJsonMistakes } from './json.ts';
 import { parseConfig } from './parse.ts';
 import { configError } from './problems.ts';
+import { placeOf, readYaml } from './yaml.ts';
 
 /** A configuration larger than this is a mistake. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -74,74 +76,15 @@ async function attempt<T>(shown: string, read: () => Promise<T>): Promise<T> {
   }
 }
 
-function readYaml(text: string, shown: string): unknown {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
-  const errors = [...document.errors, ...document.warnings];
-  if (errors.length > 0)
-    throw configError(
-      shown,
-      errors.map((error) => syntaxProblem(error, lines)),
-    );
-  try {
-    return document.toJS() as unknown;
-  } catch (error) {
-    // Aliases that refer to nothing, or to so much that they could only be an attack.
-    const reason = error instanceof Error ? error.message : String(error);
-    throw configError(shown, [
-      { path: shown, expected: 'YAML whose aliases can be followed', received: reason },
-    ]);
-  }
-}
-
-const YAML_EXPECTED: Partial<Record<ErrorCode, string>> = {
-  DUPLICATE_KEY: 'each key once',
-  MULTIPLE_DOCS: 'one document',
-  TAG_RESOLVE_FAILED: 'no tags but those of YAML itself',
-  TAB_AS_INDENT: 'spaces for indentation',
-};
-
-function syntaxProblem(error: YAMLError, lines: LineCounter): Problem {
-  const { line, col } = lines.linePos(error.pos[0]);
-  return {
-    path: `line ${line}, column ${col}`,
-    expected: YAML_EXPECTED[error.code] ?? 'YAML',
-    received: error.message.replaceAll('\n', ' '),
-  };
-}
-
 function readJson(text: string, shown: string): unknown {
-  const value = parseJson(text, shown);
-  // JSON.parse keeps the last of two equal keys; YAML, of which JSON is a part, tells of them.
+  const mistakes = findJsonMistakes(text);
+  if (mistakes.length === 0) return JSON.parse(text);
   const lines = new LineCounter();
-  const { errors } = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    schema: 'json',
-  });
-  const duplicates = errors.filter((error) => error.code === 'DUPLICATE_KEY');
-  if (duplicates.length > 0) {
-    throw configError(
-      shown,
-      duplicates.map((error) => syntaxProblem(error, lines)),
-    );
-  }
-  return value;
-}
-
-function parseJson(text: string, shown: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const position = /at position (\d+)/.exec(message)?.[1];
-    const before = text
-      .slice(0, position === undefined ? text.length : Number(position))
-      .split('\n');
-    const path = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
-    const received = message.replace(/ in JSON at position.*$/s, '').replaceAll('\n', ' ');
-    throw configError(shown, [{ path, expected: 'JSON', received }]);
-  }
+  for (const { index } of text.matchAll(/^/gm)) lines.addNewLine(index);
+  throw configError(
+    shown,
+    mistakes.map(({ index, ...finding }) => ({ path: placeOf(index, lines), ...finding })),
+  );
 }
 
 /** Modules are cached by address: a number in it makes every reload run the file again. */

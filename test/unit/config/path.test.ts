@@ -13,7 +13,7 @@ const vectors = readFileSync(new URL('../../vectors/path.txt', import.meta.url),
   .filter((line) => line !== '' && !line.startsWith('#'))
   .map((line) => line.split('\t') as [string, string]);
 
-function unescape(text: string): string {
+function bytesOf(text: string): string {
   return text.replace(/\\(?:x([0-9a-f]{2})|\\)/g, (_, hex: string | undefined) =>
     hex === undefined ? '\\' : String.fromCharCode(Number.parseInt(hex, 16)),
   );
@@ -23,7 +23,7 @@ describe('the normal form of a path', () => {
   it('is what the shared vectors say', () => {
     assert.ok(vectors.length > 100);
     for (const [input, expected] of vectors) {
-      assert.equal(normalizePath(unescape(input)) ?? '-', expected, input);
+      assert.equal(normalizePath(bytesOf(input)) ?? '-', expected, input);
     }
   });
 
