@@ -31,33 +31,110 @@ export const CORPUS: readonly Entry[] = JSON.parse(
   readFileSync(new URL('corpus/h1-open.json', import.meta.url), 'utf8'),
 );
 
-/**
- * Entries that their suites reject and that a proxy may accept all the same, or the other way round. Every one of
- * them still has to keep the golden rule.
- */
-const EXCEPTIONS: readonly { readonly reason: string; readonly entries: readonly string[] }[] = [];
+interface CorpusException {
+  readonly reason: string;
+  readonly entries: readonly string[];
+}
+
+/** Entries that a suite judges otherwise than we do. Every one of them still has to keep the golden rule. */
+const EXCEPTIONS: readonly CorpusException[] = [
+  {
+    reason: 'the suite runs with lower limits than ours',
+    entries: ['006', '007', '008', '010', '017', 'limit_header_default_01']
+      .map((id) => `gunicorn-invalid/${id}+host`)
+      .concat('gunicorn-invalid/011', 'gunicorn-invalid/012'),
+  },
+  {
+    reason: 'fields whose names only differ by an underscore are left out, not refused',
+    entries: ['gunicorn-invalid/040+host', 'gunicorn-invalid/chunked_07+host'],
+  },
+  {
+    reason: "a client's claims about itself are replaced, not compared",
+    entries: ['gunicorn-invalid/019+host'],
+  },
+  { reason: 'a repeated Content-Type frames nothing', entries: ['gunicorn-invalid/041'] },
+  {
+    reason: 'trailers that may not be trailers are left out, not refused',
+    entries: ['host', 'te', 'cl'].map(
+      (name) => `gunicorn-invalid/rfc9110_trailer_forbidden_${name}_01`,
+    ),
+  },
+  {
+    reason: 'a good request, and then bytes that nobody reads or that are refused on their own',
+    entries: [
+      'llhttp/connection#2+host',
+      'llhttp/connection#4',
+      'llhttp-lenient/connection#3+host',
+      'llhttp-lenient/lenient-headers#1+host',
+    ],
+  },
+  {
+    reason: 'llhttp stops where an upgrade begins; a request that asks for one is a good request',
+    entries: [
+      'llhttp/connection#9+host',
+      'llhttp/connection#14+host',
+      'llhttp/connection#15',
+      'llhttp/connection#16',
+    ],
+  },
+  {
+    reason: 'the entry has lost its non-ASCII bytes: a path and a query are left',
+    entries: ['http11probe/MAL-NON-ASCII-URL', 'http11probe/MAL-URL-OVERLONG-UTF8'],
+  },
+  {
+    reason: 'a fragment has no place in a request target',
+    entries: ['gunicorn-valid/005+host', 'gunicorn-valid/009+host'],
+  },
+  { reason: 'white space in a chunk extension', entries: ['gunicorn-valid/013+host'] },
+  {
+    reason: 'a coding other than chunked',
+    entries: ['025', '025_line', '029', '030']
+      .map((id) => `gunicorn-valid/${id}+host`)
+      .concat('gunicorn-valid/rfc9112_smuggle_gzip_chunked_01')
+      .concat('gunicorn-valid/rfc9112_smuggle_te_identity_chunked_01')
+      .concat('llhttp/transfer-encoding#19+host', 'llhttp/transfer-encoding#20+host'),
+  },
+  { reason: 'a space before the colon', entries: ['gunicorn-valid/028+host'] },
+  { reason: 'non-ASCII in the target', entries: ['gunicorn-valid/027+host'] },
+  {
+    reason: 'a folded field',
+    entries: ['gunicorn-valid/compat_obs_fold', 'gunicorn-valid/compat_obs_fold_huge+host'],
+  },
+  {
+    reason: 'the PROXY protocol is not HTTP',
+    entries: ['01', '02', '04', '05'].map((id) => `gunicorn-valid/pp_${id}`),
+  },
+  {
+    reason: 'userinfo in the target',
+    entries: ['gunicorn-valid/rfc9112_target_absolute_userinfo_01'],
+  },
+  {
+    reason: 'CONNECT is for forward proxies',
+    entries: ['ipv6', 'connect'].map(
+      (form) => `gunicorn-valid/rfc9112_target_authority_${form}_01`,
+    ),
+  },
+  { reason: 'Host contradicts the absolute target', entries: ['llhttp/uri#2+host'] },
+];
 
 function nameOf(entry: Entry): string {
   return `${entry.src}/${entry.id}`;
 }
 
-/** Whether no part of the entry may reach a target. */
+/** Whether no request of the entry may get to a target whole; of a body that goes wrong the begin may. */
 function mustReject({ exp }: Entry): boolean {
   if (exp === 'reject' || exp === 'reject-strict') return true;
   return exp !== null && /^[45]\d\d/.test(exp) && !/2xx|20\d/.test(exp);
 }
 
 export function replayCorpus(under: WireEngine): void {
-  const exceptions = new Map(
-    [...EXCEPTIONS, ...(under.corpusExceptions ?? [])].flatMap((e) =>
-      e.entries.map((name) => [name, e.reason] as const),
-    ),
-  );
+  const shared = EXCEPTIONS.flatMap((e) => e.entries);
+  const own = (under.corpusExceptions ?? []).flatMap((e) => e.entries);
 
   it('exceptions name entries', () => {
     const known = new Set(CORPUS.map(nameOf));
     assert.deepEqual(
-      [...exceptions.keys()].filter((name) => !known.has(name)),
+      [...shared, ...own].filter((name) => !known.has(name)),
       [],
     );
   });
@@ -65,8 +142,11 @@ export function replayCorpus(under: WireEngine): void {
   it(`keeps the golden rule for ${CORPUS.length} requests of open suites`, async () => {
     const scope = new Scope();
     try {
-      const problems = await replayAll(under, scope, exceptions);
-      assert.deepEqual(problems, []);
+      const problems = await replayAll(under, scope, {
+        shared: new Set(shared),
+        own: new Set(own),
+      });
+      if (problems.length > 0) assert.fail(`${problems.length} problems:\n${problems.join('\n')}`);
     } finally {
       await scope.close();
     }
@@ -76,7 +156,7 @@ export function replayCorpus(under: WireEngine): void {
 async function replayAll(
   under: WireEngine,
   scope: Scope,
-  exceptions: ReadonlyMap<string, string>,
+  exceptions: { readonly shared: ReadonlySet<string>; readonly own: ReadonlySet<string> },
 ): Promise<string[]> {
   const slots = await Promise.all(Array.from({ length: SLOTS }, (_, i) => startSlot(scope, i)));
   const timeouts = {
@@ -104,12 +184,12 @@ async function replayAll(
     slots.map(async (slot) => {
       for (let entry = left.shift(); entry !== undefined; entry = left.shift()) {
         const found = await replayEntry(engine, slot, entry);
-        const isExcepted = exceptions.has(nameOf(entry));
-        const unexpected = found.filter(
-          (problem) => !(isExcepted && problem.startsWith('expected')),
-        );
-        if (isExcepted && found.length === 0) unexpected.push('exception no longer needed');
-        problems.push(...unexpected.map((problem) => `${nameOf(entry)}: ${problem}`));
+        const name = nameOf(entry);
+        const isOwn = exceptions.own.has(name);
+        const isExcepted = isOwn || exceptions.shared.has(name);
+        const unexpected = found.filter((p) => !(isExcepted && p.startsWith('expected')));
+        if (isOwn && found.length === 0) unexpected.push('exception no longer needed');
+        problems.push(...unexpected.map((problem) => `${name}: ${problem}`));
       }
     }),
   );
@@ -128,11 +208,7 @@ async function replayEntry(engine: RunningEngine, slot: Slot, entry: Entry): Pro
   const problems: string[] = [];
   const { target } = slot;
   const port = engine.port(slot.name);
-  const [requests, heads, violations] = [
-    target.requests.length,
-    target.heads.length,
-    target.violations.length,
-  ];
+  const [requests, violations] = [target.requests.length, target.violations.length];
   const client = await openHttp(port);
   client.send(Buffer.from(entry.b, 'base64'));
   try {
@@ -150,9 +226,10 @@ async function replayEntry(engine: RunningEngine, slot: Slot, entry: Entry): Pro
   if (answered.join() !== wanted.join())
     problems.push(`requests ${wanted} at the target, answers ${answered} at the client`);
   const status = /^HTTP\/1\.1 (\d+)/.exec(client.connection.text)?.[1] ?? 'silence';
-  if (mustReject(entry) && target.heads.length > heads)
+  if (mustReject(entry) && got > 0)
     problems.push(`expected a refusal, got ${status} and it was forwarded`);
-  if (entry.exp === 'accept' && !status.startsWith('2'))
+  // 408 says that the entry ends within its head or body, as many of a parser's tests do.
+  if (entry.exp === 'accept' && !/^(2|408)/.test(status))
     problems.push(`expected acceptance, got ${status}`);
   const fence = await fetchOnce(port, 'GET', '/fence').catch((error: Error) => error.message);
   if (typeof fence === 'string' || fence.status !== 200)

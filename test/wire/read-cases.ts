@@ -15,6 +15,11 @@ export interface WireBlock {
   readonly text: string;
   /** What stands after the block's kind. */
   readonly info: string;
+  /**
+   * Where a value was put, in bytes. The first value of a case is cut at every byte like any message, the others
+   * around the value only: what comes before it has been cut already.
+   */
+  readonly focus?: { readonly from: number; readonly to: number };
 }
 
 export interface WireCase {
@@ -47,14 +52,20 @@ function casesOf(file: string, text: string): WireCase[] {
     const values = blocks.get('values');
     if (values === undefined) return [{ name, file, blocks }];
     blocks.delete('values');
-    return linesOf(values.text).map((value) => ({
+    return linesOf(values.text).map((value, i) => ({
       name: `${name}: ${value}`,
       file,
-      blocks: new Map(
-        [...blocks].map(([kind, b]) => [kind, { ...b, text: b.text.replaceAll('{value}', value) }]),
-      ),
+      blocks: new Map([...blocks].map(([kind, block]) => [kind, withValue(block, value, i === 0)])),
     }));
   });
+}
+
+function withValue(block: WireBlock, value: string, isFirst: boolean): WireBlock {
+  const text = block.text.replaceAll('{value}', value);
+  const at = block.text.indexOf('{value}');
+  if (isFirst || at < 0) return { ...block, text };
+  const from = blockBytes(block.text.slice(0, at)).length;
+  return { ...block, text, focus: { from, to: from + blockBytes(value).length } };
 }
 
 export function linesOf(text: string): string[] {

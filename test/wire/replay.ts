@@ -2,16 +2,24 @@
 // makes them arrive apart; nothing is concluded from it.
 import { pause } from '../support/deadline.ts';
 import type { RawConnection } from '../support/raw-connection.ts';
+import type { WireBlock } from './read-cases.ts';
 
 /** Beyond this many positions a long message is cut at a spread of them. */
-const MOST_CUTS = 120;
+const MOST_CUTS = 100;
 const LONGEST_BYTEWISE = 400;
 
 /** Where to cut a message of `length` bytes in two; 0 = not at all. */
-export function cutsOf(length: number): number[] {
-  if (length <= MOST_CUTS) return [...Array(Math.max(length, 1)).keys()];
-  const step = (length - 1) / MOST_CUTS;
-  return [...new Set([...Array(MOST_CUTS).keys()].map((i) => Math.round(i * step)))];
+export function cutsOf(length: number, focus?: WireBlock['focus']): number[] {
+  const cuts = new Set([0]);
+  if (focus) {
+    const last = Math.min(focus.to + 3, length - 1, focus.from + 40);
+    for (let at = Math.max(focus.from - 1, 1); at <= last; at++) cuts.add(at);
+  } else if (length <= MOST_CUTS) {
+    for (let at = 1; at < length; at++) cuts.add(at);
+  } else {
+    for (let i = 0; i < MOST_CUTS; i++) cuts.add(Math.round((i * (length - 1)) / MOST_CUTS));
+  }
+  return [...cuts];
 }
 
 /** Sends `bytes` on every connection, each cut at its own place, and one more connection byte by byte. */

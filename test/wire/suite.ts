@@ -30,19 +30,13 @@ export interface WireEngine {
   }[];
 }
 
-const TIMEOUTS = {
-  requestHeader: '2s',
-  bodyIdle: '150ms',
-  responseHeader: '150ms',
-  connect: '1s',
-  keepAlive: '3s',
-};
+/** For cases whose point it is that nothing comes. */
+const SHORT = { bodyIdle: '400ms', responseHeader: '400ms' };
 
 const LISTENER = {
   address: '127.0.0.1:0',
   protocol: 'http',
   pool: 'all',
-  timeouts: TIMEOUTS,
   limits: { head: '16KiB', target: '4KiB' },
 };
 
@@ -63,7 +57,7 @@ export function describeWire(under: WireEngine): void {
   });
 
   for (const file of new Set(cases.map((c) => c.file))) {
-    describe(`${under.name}: wire ${file}`, { concurrency: 2 }, () => {
+    describe(`${under.name}: wire ${file}`, { concurrency: 4 }, () => {
       for (const one of cases.filter((c) => c.file === file)) {
         const group = one.name.slice(0, one.name.indexOf(':') + 1);
         const reason = skips.get(one.name) ?? skips.get(group);
@@ -111,13 +105,11 @@ function blockOf(one: WireCase, kind: string): WireBlock {
 
 /** The methods of the requests in a client's bytes, as far as they can be told. */
 function methodsIn(bytes: Buffer): string[] {
-  return [...bytes.toString('latin1').matchAll(/(?:^|\n)([A-Z]+) \S+ HTTP\/1/g)].map(
-    (m) => m[1] ?? '',
-  );
+  return [...bytes.toString('latin1').matchAll(/([A-Z]+) \S+ HTTP\/1/g)].map((m) => m[1] ?? '');
 }
 
 async function replayRequest(create: CreateEngine, one: WireCase, scope: Scope): Promise<void> {
-  const { info, text } = blockOf(one, 'request');
+  const { info, text, focus } = blockOf(one, 'request');
   const bytes = blockBytes(text);
   const forward = readForward(blockOf(one, 'forward').text);
   const reply = readReply(blockOf(one, 'reply').text);
@@ -130,10 +122,10 @@ async function replayRequest(create: CreateEngine, one: WireCase, scope: Scope):
   );
   const port = engine.port('web');
 
-  const cuts = cutsOf(bytes.length);
+  const cuts = cutsOf(bytes.length, focus);
   const open = async () => scope.own(await openHttp(port));
   const clients = await Promise.all(cuts.map(open));
-  const bytewise = isShortEnough(bytes) ? await open() : undefined;
+  const bytewise = focus === undefined && isShortEnough(bytes) ? await open() : undefined;
   const all: HttpClient[] = bytewise ? [...clients, bytewise] : clients;
   await sendCut(
     bytes,
@@ -160,7 +152,7 @@ function assertTarget(target: HttpTarget, mayBegin: boolean, requests: number): 
 }
 
 async function replayResponse(create: CreateEngine, one: WireCase, scope: Scope): Promise<void> {
-  const { info, text } = blockOf(one, 'response');
+  const { info, text, focus } = blockOf(one, 'response');
   const bytes = blockBytes(text);
   const request =
     one.blocks.get('request')?.text ?? 'GET /cut/{cut} HTTP/1.1\\r\\nHost: test\\r\\n\\r\\n';
@@ -184,11 +176,11 @@ async function replayResponse(create: CreateEngine, one: WireCase, scope: Scope)
   );
   const engine = scope.own(
     await startEngine(create, {
-      listeners: { web: LISTENER },
+      listeners: { web: { ...LISTENER, timeouts: SHORT } },
       pools: { all: { targets: [target.address], retries: 3, eject: { after: 0 } } },
     }),
   );
-  const cuts = cutsOf(bytes.length);
+  const cuts = cutsOf(bytes.length, focus);
   await Promise.all(
     cuts.map(async (cut) => {
       const client = scope.own(await openHttp(engine.port('web')));
