@@ -49,6 +49,11 @@ const plan::Target& Exchange::target() const noexcept {
 // --- the request ---------------------------------------------------------------------------------------
 
 bool Exchange::normalizePath(const http::RequestHead& head, std::string_view& path) noexcept {
+  if (head.path == "*") {
+    // OPTIONS *, which the parser has checked: of the target as a whole, not of a path.
+    path = head.path;
+    return true;
+  }
   const http::PathResult normal = http::normalizePath(head.path, context_.http.path);
   path = normal.path;
   return normal.ok;
@@ -446,7 +451,7 @@ void Exchange::onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept {
 }
 
 void Exchange::onSwitched(const http::ResponseHead& head, std::string_view early) noexcept {
-  if (!wantsUpgrade_) {
+  if (!wantsUpgrade_ || head.upgradeProtocol.empty()) {
     onUpstreamFailed(Errc::UpgradeFailed);
     return;
   }

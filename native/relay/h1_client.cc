@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint32_t kReceiveBytes = 32 * 1024;
 /// An answer that came before the request's body may be followed by so much of it; beyond, the connection ends.
 constexpr std::uint64_t kMaxSkipped = 64 * 1024;
+/// How long a client that has ended its side waits for its answer to begin, before it counts as gone.
+constexpr std::uint64_t kHalfClosedMs = 1000;
 /// How long a client may take to close after its last answer.
 constexpr std::uint64_t kLingerMs = 2000;
 
@@ -129,32 +131,41 @@ bool H1Client::readHead() noexcept {
     scanned_ = 0;
   }
   const plan::Limits& limits = listener().limits;
-  const std::size_t end = http::findHeadEnd(input_, scanned_);
-  if (end == std::string_view::npos) {
-    const Errc problem = http::checkUnfinishedRequest(input_, limits);
-    if (problem != Errc::None) {
-      refuseRequest(problem);
-      return true;
+  // The first time it is parsed at once: a head mostly comes whole. One that comes in pieces is scanned
+  // for its end, so that it costs time linear in its length, and then parsed again.
+  if (scanned_ != 0) {
+    const std::size_t end = http::findHeadEnd(input_, scanned_);
+    if (end == std::string_view::npos) {
+      waitForHead(http::checkUnfinishedRequest(input_, limits));
+      return state_ != State::Head;
     }
-    if (scanned_ == 0) {
-      // The time for a head counts from its first byte and is not renewed by the next ones.
-      context_.loop.arm(timer_, listener().timeouts.requestHeaderMs);
-    }
-    scanned_ = input_.size() > 3 ? static_cast<std::uint32_t>(input_.size() - 3) : 1;
-    return false;
   }
   http::RequestHead& head = context_.http.request;
   const http::ParseResult parsed = http::parseRequest(input_, limits, head);
-  if (parsed.state == http::ParseState::Done) {
+  switch (parsed.state) {
+  case http::ParseState::Done:
     startRequest(head, parsed.consumed);
-  } else if (parsed.state == http::ParseState::Bad) {
+    return true;
+  case http::ParseState::Bad:
     refuseRequest(parsed.error);
-  } else {
-    // An empty line in front of the request is not the end of a head.
-    scanned_ = static_cast<std::uint32_t>(end);
-    return false;
+    return true;
+  case http::ParseState::Partial:
+    break;
   }
-  return true;
+  if (scanned_ == 0) {
+    // The time for a head counts from its first byte and is not renewed by the next ones.
+    context_.loop.arm(timer_, listener().timeouts.requestHeaderMs);
+  }
+  waitForHead(Errc::None);
+  return false;
+}
+
+void H1Client::waitForHead(Errc problem) noexcept {
+  if (problem != Errc::None) {
+    refuseRequest(problem);
+    return;
+  }
+  scanned_ = input_.size() > 3 ? static_cast<std::uint32_t>(input_.size() - 3) : 1;
 }
 
 void H1Client::startRequest(const http::RequestHead& head, std::uint32_t consumed) noexcept {
@@ -171,6 +182,7 @@ void H1Client::startRequest(const http::RequestHead& head, std::uint32_t consume
   input_.remove_prefix(consumed);
   keepAlive_ = head.keepAlive;
   isHttp10_ = head.minorVersion == 0;
+  hasBegunAnswer_ = false;
   expectsContinue_ = head.expectsContinue;
   isHeadRequest_ = head.methodId == http::Method::Head;
   reader_.begin(head.body, head.contentLength);
@@ -284,7 +296,10 @@ void H1Client::onReceiveEnd(net::Stream&, net::StreamEnd end) noexcept {
   hasClientEnded_ = true;
   if (end == net::StreamEnd::Eof && (state_ == State::Waiting || state_ == State::Flushing)) {
     // Half-closed: it has said all and waits for its answers (RFC 9112 9.6). Should it be gone altogether,
-    // the first bytes of the answer bring a reset.
+    // the first bytes of the answer bring a reset; an answer that does not come is not waited for.
+    if (state_ == State::Waiting && !hasBegunAnswer_) {
+      context_.loop.arm(timer_, kHalfClosedMs);
+    }
     return;
   }
   if (exchange_.isActive()) {
@@ -331,6 +346,7 @@ SendState H1Client::sendInterim(const http::ResponseHead& head, const plan::Rout
 
 SendState H1Client::sendResponse(const http::ResponseHead& head, const plan::Route& route,
                                  const BodySlices& body) noexcept {
+  hasBegunAnswer_ = true;
   http::ClientFraming framing;
   switch (head.body) {
   case http::BodyKind::None:
@@ -531,6 +547,12 @@ void H1Client::cut() noexcept {
 void H1Client::onTimer(net::Timer&) noexcept {
   if (state_ == State::Head) {
     refuseRequest(Errc::RequestTimeout);
+    return;
+  }
+  if (exchange_.isActive()) {
+    if (!hasBegunAnswer_) {
+      exchange_.onClientGone(Errc::ClientAborted);
+    }
     return;
   }
   close();

@@ -99,6 +99,7 @@ private:
   void take(std::string_view bytes) noexcept;
   void process() noexcept;
   [[nodiscard]] bool readHead() noexcept;
+  void waitForHead(Errc problem) noexcept;
   [[nodiscard]] bool forwardBody() noexcept;
   [[nodiscard]] bool skipBody() noexcept;
   [[nodiscard]] bool maySkipBody() const noexcept;
@@ -122,6 +123,8 @@ private:
   bool isHeadRequest_ = false;
   bool isHttp10_ = false;
   bool expectsContinue_ = false;
+  /// The response head has been sent.
+  bool hasBegunAnswer_ = false;
   /// An error was answered: whatever else arrives is thrown away.
   bool isRefused_ = false;
   /// process() is on the stack and goes on when the exchange has ended.

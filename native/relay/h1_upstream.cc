@@ -212,22 +212,22 @@ void H1Upstream::process(std::string_view& input) noexcept {
 
 /// False when no more can be done with the input for now.
 bool H1Upstream::readHead(std::string_view& input) noexcept {
-  const std::size_t end = http::findHeadEnd(input, scanned_);
-  if (end == std::string_view::npos) {
-    scanned_ = input.size() > 3 ? static_cast<std::uint32_t>(input.size() - 3) : 0;
-    if (input.size() > std::max<std::size_t>(limits_->headBytes, http::kResponseHeadBytes)) {
-      exchange_->onUpstreamFailed(Errc::ResponseHeadTooLarge);
-    }
+  // As with requests: parsed at once the first time, scanned for its end when it comes in pieces.
+  if (scanned_ != 0 && http::findHeadEnd(input, scanned_) == std::string_view::npos) {
+    waitForHead(input.size());
+    return false;
+  }
+  http::ResponseHead& head = context_.http.response;
+  const http::ParseResult parsed = http::parseResponse(input, *limits_, isHeadRequest_, head);
+  if (parsed.state == http::ParseState::Partial) {
+    waitForHead(input.size());
+    return false;
+  }
+  if (parsed.state == http::ParseState::Bad) {
+    exchange_->onUpstreamFailed(parsed.error);
     return false;
   }
   scanned_ = 0;
-  http::ResponseHead& head = context_.http.response;
-  const http::ParseResult parsed = http::parseResponse(input, *limits_, isHeadRequest_, head);
-  if (parsed.state != http::ParseState::Done) {
-    exchange_->onUpstreamFailed(parsed.error == Errc::None ? Errc::ResponseMalformed
-                                                           : parsed.error);
-    return false;
-  }
   input.remove_prefix(parsed.consumed);
   if (head.status == 101) {
     state_ = State::Done;
@@ -240,6 +240,14 @@ bool H1Upstream::readHead(std::string_view& input) noexcept {
   }
   deliverResponse(head, input);
   return true;
+}
+
+void H1Upstream::waitForHead(std::size_t size) noexcept {
+  if (size > std::max<std::size_t>(limits_->headBytes, http::kResponseHeadBytes)) {
+    exchange_->onUpstreamFailed(Errc::ResponseHeadTooLarge);
+    return;
+  }
+  scanned_ = size > 3 ? static_cast<std::uint32_t>(size - 3) : 1;
 }
 
 void H1Upstream::deliverResponse(const http::ResponseHead& head, std::string_view& input) noexcept {

@@ -69,6 +69,7 @@ private:
   void take(std::string_view bytes) noexcept;
   void process(std::string_view& input) noexcept;
   [[nodiscard]] bool readHead(std::string_view& input) noexcept;
+  void waitForHead(std::size_t size) noexcept;
   void deliverResponse(const http::ResponseHead& head, std::string_view& input) noexcept;
   [[nodiscard]] bool deliverBody(std::string_view& input) noexcept;
   void waitInPool() noexcept;

@@ -54,7 +54,6 @@ bool Engine::startWorkers() {
   if (!workers_.empty()) {
     return true;
   }
-  net::raiseDescriptorLimit();
   std::vector<ByteRing*> rings;
   for (std::uint32_t i = 0; i < workerCount_; ++i) {
     auto worker = std::make_unique<Worker>(i);
@@ -155,14 +154,16 @@ Applied Engine::apply(std::span<const std::uint8_t> encodedPlan) {
   if (!decoded.plan) {
     return failure(FailureKind::Plan, -1, {}, decoded.problem);
   }
-  if (!startWorkers()) {
-    return failure(FailureKind::Resource, -1, "EMFILE", "no worker thread could be started");
-  }
+  net::raiseDescriptorLimit();
   Opening opening;
   Applied result = openLogs(*decoded.plan, opening);
   for (std::uint32_t i = 0;
        i < decoded.plan->listeners.size() && result.failure == FailureKind::None; ++i) {
     result = openListener(*decoded.plan, i, opening);
+  }
+  // Last, so that nothing runs if anything failed.
+  if (result.failure == FailureKind::None && !startWorkers()) {
+    result = failure(FailureKind::Resource, -1, "EMFILE", "no worker thread could be started");
   }
   if (result.failure != FailureKind::None) {
     for (const auto& [key, opened] : opening.listeners) {
