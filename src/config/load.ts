@@ -108,9 +108,15 @@ async function runModule(file: string, shown: string): Promise<unknown> {
       : await import(`${url}?read=${++reads}`);
     return await defaultOf(loaded);
   } catch (error) {
-    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw unreadable(shown, `it fails when run: ${reason.split('\n', 1)[0] ?? ''}`, error);
+    throw unreadable(shown, `it fails when run: ${firstSentence(error)}`, error);
   }
+}
+
+/** One line of an error; the compiler's first only counts them, and its second says where and what. */
+function firstSentence(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const [first = '', second] = text.split('\n');
+  return second !== undefined && first.endsWith(':') ? second : first;
 }
 
 async function importTypeScript(url: string): Promise<unknown> {

@@ -231,6 +231,10 @@ describe('a file that cannot be read', () => {
       /it fails when run: SyntaxError/,
     );
     await assertUnreadable(
+      file('syntax.ts', 'export default {'),
+      /it fails when run: .*syntax\.ts:1:16: ERROR: Expected identifier/,
+    );
+    await assertUnreadable(
       file('rejects.mjs', 'export default Promise.reject(new Error("later"));'),
       /it fails when run: Error: later$/,
     );
