@@ -12,6 +12,9 @@ export interface ServeOptions {
   readonly file: string;
 }
 
+/** Under npm one Ctrl-C arrives twice: from the terminal, and passed on by npm. */
+const ECHO_MS = 250;
+
 /** Resolves when the proxy is closed. */
 export async function serve({ proxy, log, file }: ServeOptions): Promise<void> {
   // The control plane failing is no reason to stop moving bytes.
@@ -30,7 +33,12 @@ export async function serve({ proxy, log, file }: ServeOptions): Promise<void> {
     proxy.once('close', resolve);
   });
   let signals = 0;
+  let last = { signal: '', atMs: 0 };
   const onStop = (signal: NodeJS.Signals): void => {
+    const atMs = performance.now();
+    const isEcho = signal === last.signal && atMs - last.atMs < ECHO_MS;
+    last = { signal, atMs };
+    if (isEcho) return;
     signals++;
     if (signals > 2) process.exit(1);
     const isFirst = signals === 1;

@@ -96,16 +96,21 @@ test('run: relays, prints statistics on SIGUSR1, reloads on SIGHUP, drains on SI
   assert.equal(messages.at(-1), 'closed');
 });
 
-test('run: the second signal does not wait for what is in flight', async () => {
+test('run: the second signal does not wait for what is in flight; an echo of the first does', async () => {
   const command = new RunningCommand(['run', writeConfig('cut.yaml', { db: '127.0.0.1:0' })]);
   const socket = connect(await listeningPort(command, 'db'), '127.0.0.1');
   socket.on('error', () => {});
   socket.write('in flight');
   await once(socket, 'data');
   command.child.kill('SIGINT');
+  // npm passes on what the terminal has sent already.
+  command.child.kill('SIGINT');
   await command.match('stderr', /"msg":"draining/);
-  const { code } = await command.end('SIGINT');
+  socket.write('still served');
+  assert.equal(String((await once(socket, 'data'))[0]), 'still served');
+  const { code, stderr } = await command.end('SIGTERM');
   assert.equal(code, 0);
+  assert.match(stderr, /"signal":"SIGTERM","msg":"stopping at once"/);
 });
 
 test('run: a start that fails is one line that names the listener and the remedy', async () => {

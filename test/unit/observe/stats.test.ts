@@ -71,7 +71,7 @@ test('every entity finds its own numbers by its name', () => {
     ],
   ]);
   assert.deepEqual(stats.targets['rest/127.0.0.1:1003']?.errors, { connect_refused: 3 });
-  assert.deepEqual(stats.listeners['web']?.errors, {});
+  assert.deepEqual(stats.listeners.web?.errors, {});
   assert.equal(stats.targets['api/127.0.0.1:1001']?.state.inFlight, 1);
 });
 
