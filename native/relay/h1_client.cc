@@ -156,8 +156,8 @@ bool H1Client::readHead() noexcept {
     // The time for a head counts from its first byte and is not renewed by the next ones.
     context_.loop.arm(timer_, listener().timeouts.requestHeaderMs);
   }
-  waitForHead(Errc::None);
-  return false;
+  waitForHead(http::checkUnfinishedRequest(input_, limits));
+  return state_ != State::Head;
 }
 
 void H1Client::waitForHead(Errc problem) noexcept {

@@ -16,7 +16,6 @@ import {
 import { maybe, route } from './schema-route.ts';
 
 const KIB = 1024;
-const MIB = 1024 * KIB;
 
 const poolName = () => plainText('the name of a pool', { title: 'name of a pool' });
 
@@ -47,17 +46,17 @@ const httpTimeouts = z
 
 const httpLimits = z
   .strictObject({
-    head: size(KIB, MIB)
+    head: size(KIB, 64 * KIB)
       .prefault('32KiB')
       .describe(
-        'Largest head (request line and headers), then 431; of responses too, then 502. From 1KiB to 1MiB.',
+        'Largest head (request line and headers), then 431; of responses too, then 502. From 1KiB to 64KiB.',
       ),
     headerCount: integer(1, 256)
       .prefault(100)
       .describe('Most headers in a message, then 431 (502 for responses).'),
-    target: size(64, MIB)
+    target: size(64, 64 * KIB)
       .prefault('8KiB')
-      .describe('Longest request target (path and query), then 414. From 64 bytes to 1MiB.'),
+      .describe('Longest request target (path and query), then 414. From 64 bytes to 64KiB.'),
     body: size(0, Number.MAX_SAFE_INTEGER)
       .prefault(0)
       .describe('Largest request body, then 413. 0 = unlimited.'),

@@ -332,21 +332,21 @@ describeTable('durations and sizes', timeout, [
 
 describeTable('limits', limit, [
   [
-    'head: 1MB, headerCount: 0',
+    'head: 60KiB, headerCount: 0',
     ['listeners.web.limits.headerCount: a whole number from 1 to 256; 0 (number)'],
   ],
   [
     'head: 100',
-    ['listeners.web.limits.head: a size from 1KiB to 1MiB, such as 64KiB; 100 (number)'],
+    ['listeners.web.limits.head: a size from 1KiB to 64KiB, such as 64KiB; 100 (number)'],
   ],
   [
     'head: 2MiB',
-    ['listeners.web.limits.head: a size from 1KiB to 1MiB, such as 64KiB; "2MiB" (text)'],
+    ['listeners.web.limits.head: a size from 1KiB to 64KiB, such as 64KiB; "2MiB" (text)'],
   ],
   [
     'head: 32 kilobytes',
     [
-      'listeners.web.limits.head: a size from 1KiB to 1MiB, such as 64KiB; "32 kilobytes" (text); units are KiB, MiB, GiB (1024) and kB, MB, GB (1000); a plain number is bytes',
+      'listeners.web.limits.head: a size from 1KiB to 64KiB, such as 64KiB; "32 kilobytes" (text); units are KiB, MiB, GiB (1024) and kB, MB, GB (1000); a plain number is bytes',
     ],
   ],
   [
