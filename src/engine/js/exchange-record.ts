@@ -75,13 +75,12 @@ export class ExchangeRecord {
     this.#upstreamMs = performance.now() - this.#targetBeganMs;
     this.#target?.succeeded();
     this.#target?.stats.status(status);
-    this.#answered(status);
   }
 
-  /** The answer is made here. */
-  answers(status: number, bytes: number): void {
-    this.#answered(status);
-    this.bytesOut(bytes);
+  /** The client's answer has begun. */
+  answers(status: number): void {
+    this.#status = status;
+    for (const stats of this.#seen) stats.status(status);
   }
 
   /** The target has nothing more to do with this exchange. */
@@ -118,11 +117,6 @@ export class ExchangeRecord {
       stats.latency(durationMs);
     });
     this.#log(durationMs);
-  }
-
-  #answered(status: number): void {
-    this.#status = status;
-    for (const stats of this.#seen) stats.status(status);
   }
 
   #log(durationMs: number): void {

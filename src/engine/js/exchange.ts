@@ -250,18 +250,22 @@ export class HttpExchange {
     }
     const { head } = outcome;
     this.#record.answeredBy(head.status);
-    const isChunked = this.#writeHead(head, response);
+    this.#attempt?.expectBody(head.hasBody ? head.length : 0);
     if (!head.hasBody) {
+      this.#writeHead(head, response);
       response.resume();
-      this.#options.response.end();
       response.once('end', () => this.#onResponseEnd());
+      this.#finishWith(this.#options.response);
+      this.#options.response.end();
       return;
     }
+    this.#finishWith(this.#options.response);
     this.#stopResponseBody = pumpResponseBody({
       from: response,
       to: this.#options.response,
       idleMs: this.#options.listener.plan.timeouts.bodyIdleMs,
-      isChunked,
+      isChunked: this.#isChunkedForClient(head),
+      onBegin: () => this.#writeHead(head, response),
       onBytes: (count) => this.#record.bytesOut(count),
       onEnd: () => this.#onResponseEnd(),
       onFailed: (code) => {
@@ -269,16 +273,17 @@ export class HttpExchange {
         this.abort(code);
       },
     });
-    this.#finishWith(this.#options.response);
   }
 
-  /** Returns whether the body goes in chunks. */
-  #writeHead(head: ResponseHead, from: IncomingMessage): boolean {
+  #isChunkedForClient({ hasBody, length }: ResponseHead): boolean {
+    return hasBody && length === null && this.#head?.minorVersion !== 0;
+  }
+
+  #writeHead(head: ResponseHead, from: IncomingMessage): void {
     const { response } = this.#options;
     const fields = responseFields(head, this.#record.route?.plan.responseEdits ?? []);
-    const isOld = this.#head?.minorVersion === 0;
-    const isChunked = head.hasBody && head.length === null && !isOld;
-    this.#isUnframed = head.hasBody && head.length === null && isOld;
+    const isChunked = this.#isChunkedForClient(head);
+    this.#isUnframed = head.hasBody && head.length === null && !isChunked;
     if (head.length !== null && head.status !== 204) {
       fields.push('Content-Length', String(head.length));
     }
@@ -288,9 +293,8 @@ export class HttpExchange {
     response.sendDate = false;
     this.#closes = this.#isUnframed || isCutShort || this.#mustClose();
     this.#pushConnection(fields);
+    this.#record.answers(head.status);
     response.writeHead(head.status, head.reason, fields);
-    if (!head.hasBody) this.#finishWith(response);
-    return isChunked;
   }
 
   /** The target is done: its connection is free again, unless it has not read the whole request. */
@@ -312,6 +316,7 @@ export class HttpExchange {
     }
     this.#isTunnel = true;
     this.#record.answeredBy(101);
+    this.#record.answers(101);
     const earlyFromClient = takeClient();
     const switchedTo = from.headers.upgrade ?? protocol;
     client.write(
@@ -346,7 +351,8 @@ export class HttpExchange {
     this.#stopAll();
     this.#attempt?.destroy();
     this.#record.released();
-    this.#record.answers(status, body.length);
+    this.#record.answers(status);
+    this.#record.bytesOut(body.length);
     const { response, listener } = this.#options;
     const all = [...fields];
     this.#closes ||= this.#mustClose() || !this.#isRestSmall();

@@ -50,6 +50,8 @@ export class HttpConnection {
   #bytesReadBefore = 0;
   #isDraining = false;
   #isClosing = false;
+  /** The client has ended its side. */
+  #hasEnded = false;
   #halfClosed: NodeJS.Timeout | null = null;
 
   constructor(options: HttpConnectionOptions) {
@@ -132,6 +134,7 @@ export class HttpConnection {
       this.#socket.resume();
     }
     if (this.#refusal !== null) this.#refuse(this.#refusal);
+    else if (this.#hasEnded) this.#close();
     else if (this.#isDraining) this.drain();
   }
 
@@ -144,7 +147,7 @@ export class HttpConnection {
       clientHost: this.#clientHost,
       clientName: this.#clientName,
       listener: this.#options.current(),
-      isLast: () => this.#isDraining,
+      isLast: () => this.#isDraining || (this.#hasEnded && this.#queue.length === 0),
       takeClient: () => {
         response.detachSocket(this.#socket);
         return early;
@@ -191,13 +194,14 @@ export class HttpConnection {
     const record = new ExchangeRecord(this.#options.current(), this.#clientName);
     record.error(code);
     const answer = errorBytes(code);
-    record.answers(ERROR_CODES[code].status, 0);
+    record.answers(ERROR_CODES[code].status);
     record.end(code);
     this.#socket.write(answer);
     this.#close();
   }
 
   #onEnd(): void {
+    this.#hasEnded = true;
     const exchange = this.#current;
     if (this.#isClosing || exchange === null || exchange.hasBegunToAnswer) return;
     if (!exchange.isRequestComplete) {

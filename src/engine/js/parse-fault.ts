@@ -5,7 +5,6 @@ import { errnoOf } from './faults.ts';
 
 interface ParserError extends Error {
   readonly rawPacket?: Buffer;
-  readonly bytesParsed?: number;
 }
 
 /** `ignored` says that nobody is owed an answer. */
@@ -16,8 +15,6 @@ export function parseFault(error: Error, limits: PlanLimits): ErrorCode | 'ignor
       return 'request_timeout';
     case 'HPE_HEADER_OVERFLOW':
       return isTargetTooLong(error, limits) ? 'request_target_too_long' : 'request_head_too_large';
-    case 'HPE_INVALID_VERSION':
-      return namesAnotherMajor(error) ? 'request_version_unsupported' : 'request_malformed';
     case 'HPE_INVALID_EOF_STATE':
       return 'client_aborted';
     // Bytes after a request that said close.
@@ -33,9 +30,4 @@ function isTargetTooLong({ rawPacket }: ParserError, { targetBytes }: PlanLimits
   const text = rawPacket?.toString('latin1') ?? '';
   const target = /^[A-Z-]{1,32} ([^ \r\n]*)/.exec(text)?.[1] ?? '';
   return target.length > targetBytes;
-}
-
-function namesAnotherMajor({ rawPacket, bytesParsed = 0 }: ParserError): boolean {
-  const text = rawPacket?.toString('latin1', Math.max(0, bytesParsed - 8), bytesParsed + 8) ?? '';
-  return /HTTP\/[2-9]\.[0-9]\r\n/.test(text);
 }

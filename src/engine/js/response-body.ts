@@ -10,6 +10,8 @@ export interface ResponseBodyOptions {
   readonly to: ServerResponse;
   readonly idleMs: number;
   readonly isChunked: boolean;
+  /** Writes the head: once, before anything else is written. */
+  readonly onBegin: () => void;
   readonly onBytes: (count: number) => void;
   /** The target has sent all of it. What is written may still be on its way to the client. */
   readonly onEnd: () => void;
@@ -18,15 +20,25 @@ export interface ResponseBodyOptions {
 
 /** Returns what stops it; until then a client that does not take the last of it is noticed, too. */
 export function pumpResponseBody(options: ResponseBodyOptions): () => void {
-  const { from, to, idleMs, isChunked, onBytes, onEnd, onFailed } = options;
+  const { from, to, idleMs, isChunked, onBegin, onBytes, onEnd, onFailed } = options;
   const client = to.socket;
   let isHeldBack = false;
   const stall = new StallTimer(idleMs, () => {
     stop();
     onFailed(isHeldBack ? 'client_stalled' : 'response_body_timeout');
   });
-  // The head leaves with the first of the body, but does not wait for it.
-  const flush = setImmediate(() => to.flushHeaders());
+  let hasBegun = false;
+  const begin = (): void => {
+    if (hasBegun) return;
+    hasBegun = true;
+    onBegin();
+  };
+  // The head leaves with the first of the body, but does not wait for it. A target that contradicts itself within
+  // its first bytes has not got through to the client yet.
+  const flush = setImmediate(() => {
+    begin();
+    to.flushHeaders();
+  });
 
   const stop = (): void => {
     clearImmediate(flush);
@@ -36,6 +48,7 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
   };
   const onData = (chunk: Buffer): void => {
     stall.arm();
+    begin();
     onBytes(chunk.length);
     if (to.write(chunk)) return;
     isHeldBack = true;
@@ -49,6 +62,7 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
   };
   const onSourceEnd = (): void => {
     clearImmediate(flush);
+    begin();
     isHeldBack = true;
     stall.arm();
     if (isChunked) to.addTrailers(allowedTrailers(from.rawTrailers));

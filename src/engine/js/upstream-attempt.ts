@@ -7,6 +7,7 @@ import type { PlanTimeouts } from '../../plan/plan.ts';
 import { connectOptions } from './connect.ts';
 import { connectFault, errnoOf } from './faults.ts';
 import type { FlatFields } from './field-rules.ts';
+import { OverrunGuard } from './overrun-guard.ts';
 import { StallTimer } from './stall-timer.ts';
 import type { LiveTarget } from './target.ts';
 
@@ -45,7 +46,13 @@ export class UpstreamAttempt {
   #socket: Socket | null = null;
   #bytesReadBefore = 0;
   #interimCount = 0;
+  readonly #guard = new OverrunGuard();
+  /** Heads that ended in packets before the one that node's parser has in hand. */
+  #headsBefore = 0;
+  /** Bytes of body that the response's head announces; null = chunks, or until the close. */
+  #bodyLength: number | null = 0;
   #isConnected = false;
+  #response: http.IncomingMessage | null = null;
   #isOver = false;
 
   constructor(options: AttemptOptions, handlers: AttemptHandlers) {
@@ -83,6 +90,11 @@ export class UpstreamAttempt {
     if (!this.#isOver) this.#responseTimer.arm();
   }
 
+  /** What the response's head says of its body, from within onResponse. */
+  expectBody(length: number | null): void {
+    this.#bodyLength = length;
+  }
+
   /** Gives the attempt up, or ends it; nothing more will be told. */
   destroy(): void {
     this.#settle();
@@ -91,7 +103,13 @@ export class UpstreamAttempt {
 
   #onSocket(socket: Socket): void {
     if (this.#isOver) return;
+    if (socket.destroyed) {
+      // It closed between being picked from the idle ones and now.
+      this.#fail('upstream_closed');
+      return;
+    }
     this.#socket = socket;
+    socket.on('data', this.#onPacket);
     this.#bytesReadBefore = socket.bytesRead;
     if (!socket.connecting) {
       this.#onConnect();
@@ -111,6 +129,17 @@ export class UpstreamAttempt {
     this.#handlers.onConnected();
   }
 
+  /** node's parser has been through `packet`, and has told us of the heads in it. */
+  readonly #onPacket = (packet: Buffer): void => {
+    const response = this.#response;
+    const heads = this.#interimCount + (response === null ? 0 : 1);
+    this.#guard.take(packet, heads - this.#headsBefore, response !== null);
+    this.#headsBefore = heads;
+    if (!response?.complete) return;
+    this.#socket?.off('data', this.#onPacket);
+    if (this.#guard.hasOverrun(this.#bodyLength)) this.request.shouldKeepAlive = false;
+  };
+
   #onInformation(info: http.InformationEvent): void {
     if (this.#isOver) return;
     if (++this.#interimCount > MAX_INTERIM || info.httpVersionMajor !== 1) {
@@ -126,6 +155,7 @@ export class UpstreamAttempt {
       return;
     }
     this.#responseTimer.disarm();
+    this.#response = response;
     response.on('error', () => this.#fail('response_incomplete'));
     this.#handlers.onResponse(response);
   }
@@ -141,6 +171,8 @@ export class UpstreamAttempt {
   }
 
   #onError(error: Error): void {
+    // What comes behind a complete response ends the connection and is nobody's business.
+    if (this.#response?.complete) return;
     this.#fail(this.#isConnected ? responseFault(error) : connectFault(error));
   }
 
@@ -152,6 +184,7 @@ export class UpstreamAttempt {
 
   #settle(): void {
     this.#isOver = true;
+    this.#socket?.off('data', this.#onPacket);
     this.#connectTimer.disarm();
     this.#responseTimer.disarm();
   }
