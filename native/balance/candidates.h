@@ -25,7 +25,7 @@ struct PickInput {
 
 struct Candidates {
   std::span<const plan::Target> targets;
-  /// What src/balance made of the targets; PlanBuilder has checked that every entry is a position.
+  /// What src/balance made of the targets; decodePlan() has checked that every entry is a position.
   std::span<const std::uint32_t> table;
   const PickInput& input;
 

@@ -87,6 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) {
     return 0;
   }
+  // RULE: libFuzzer hands over bytes as uint8_t, the parsers read char.
   const std::string_view input(reinterpret_cast<const char*>(data + 1), size - 1);
   const Outcome whole = run(input, input.size() + 1, false);
   const Outcome cut = run(input, 1 + data[0] % 64, false);

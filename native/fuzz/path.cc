@@ -21,6 +21,7 @@ void require(bool holds) {
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // RULE: libFuzzer hands over bytes as uint8_t, the parsers read char.
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   std::vector<char> scratch(size);
   const PathResult result = normalizePath(input, scratch);

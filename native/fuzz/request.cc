@@ -111,6 +111,7 @@ void forwardAndCompare(const RequestHead& sent) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static RequestHead head;
+  // RULE: libFuzzer hands over bytes as uint8_t, the parsers read char.
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const ParseResult whole = parseRequest(input, kLimits, head);
   if (whole.state == ParseState::Done) {

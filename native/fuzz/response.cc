@@ -58,6 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const bool isHead = (data[0] & 1) != 0;
+  // RULE: libFuzzer hands over bytes as uint8_t, the parsers read char.
   const std::string_view input(reinterpret_cast<const char*>(data + 1), size - 1);
   const ParseResult whole = parseResponse(input, kLimits, isHead, head);
   if (whole.state != ParseState::Done) {

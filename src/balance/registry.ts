@@ -8,8 +8,6 @@ import { random } from './random.ts';
 import { roundRobin } from './round-robin.ts';
 import type { Strategy } from './strategy.ts';
 
-export type { PickInput, Strategy, WeightedTarget } from './strategy.ts';
-
 const REGISTRY = {
   'round-robin': roundRobin,
   random,

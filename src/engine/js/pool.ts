@@ -2,8 +2,9 @@
 // plan, so that a reload does not begin a round-robin anew. Main thread; owned by a LivePlan.
 import { hashKey } from '../../balance/hash.ts';
 import { lastResort } from '../../balance/last-resort.ts';
-import { type PickInput, type Strategy, strategyOf } from '../../balance/registry.ts';
+import { strategyOf } from '../../balance/registry.ts';
 import { createRng } from '../../balance/rng.ts';
+import type { PickInput, Strategy } from '../../balance/strategy.ts';
 import { clientKeyBytes } from '../../contract/address.ts';
 import type { PlanPool } from '../../plan/plan.ts';
 import type { EntityStats } from './entity-stats.ts';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hashKey } from '../../../src/balance/hash.ts';
 import { lastResort } from '../../../src/balance/last-resort.ts';
-import { type PickInput, strategyOf } from '../../../src/balance/registry.ts';
+import { strategyOf } from '../../../src/balance/registry.ts';
 import { createRng } from '../../../src/balance/rng.ts';
+import type { PickInput } from '../../../src/balance/strategy.ts';
 import { STRATEGIES, type StrategyName } from '../../../src/contract/codes.ts';
 import { numbers, readVectors } from './vectors.ts';
 
