@@ -1,7 +1,7 @@
 // Bytes as they arrived, in one growing block, so that a large message is not copied for every read.
 
 export class ByteStore {
-  #block = Buffer.allocUnsafe(4096);
+  #block: Buffer = Buffer.alloc(0);
   #length = 0;
 
   get length(): number {
@@ -16,7 +16,7 @@ export class ByteStore {
   append(bytes: Buffer): void {
     const needed = this.#length + bytes.length;
     if (needed > this.#block.length) {
-      const block = Buffer.allocUnsafe(Math.max(needed, this.#block.length * 2));
+      const block = Buffer.allocUnsafe(Math.max(needed, this.#block.length * 2, 512));
       this.#block.copy(block, 0, 0, this.#length);
       this.#block = block;
     }

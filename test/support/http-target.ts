@@ -3,13 +3,7 @@
 import { bytesOf } from './byte-store.ts';
 import { DEADLINE_MS, deferred, pause, within } from './deadline.ts';
 import type { RawConnection } from './raw-connection.ts';
-import {
-  type Field,
-  fieldValue,
-  parseHead,
-  parseRequest,
-  type StrictRequest,
-} from './strict-http.ts';
+import { type Field, parseHead, parseRequest, type StrictRequest } from './strict-http.ts';
 import { startTcpTarget, type TcpTarget, type TcpTargetOptions } from './tcp-target.ts';
 
 export interface TargetRequest extends StrictRequest {

@@ -5,9 +5,11 @@
 //   forward    what the target gets: `nothing`, `partial`, or the requests
 //   reply      what the client gets: a status a line, then `close` or `open`
 //   attempts   that the target may be asked more than once
-//   response   the raw bytes that the target answers with (`response keep`: and then nothing; `reset`: then RST)
+//   response   the raw bytes that the target answers with (and then FIN; `reset`: RST;
+//              `keep`: nothing, `stall`: nothing, which is the point)
 //
-// Line ends of a block are not part of the bytes; \r \n \t \0 \e (nothing) \\ \xHH and \{count:text} are.
+// Line ends of a block are not part of the bytes; \r \n \t \0 \e (nothing) \\ \xHH and \{count:text} are. \| is nothing
+// either, and the message is not cut there.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -78,8 +80,15 @@ const NAMED: Readonly<Record<string, string>> = {
   t: '\t',
   0: '\0',
   e: '',
+  '|': '',
   '\\': '\\',
 };
+
+/** Where a message may not be cut, or nowhere. */
+export function uncutOf(text: string): number | undefined {
+  const at = text.indexOf('\\|');
+  return at < 0 ? undefined : blockBytes(text.slice(0, at)).length;
+}
 
 /** The bytes that a block stands for. */
 export function blockBytes(text: string): Buffer {

@@ -10,7 +10,7 @@ import { type CreateEngine, startEngine } from '../support/running-engine.ts';
 import { Scope } from '../support/scope.ts';
 import { replayCorpus } from './corpus.ts';
 import { assertForwarded, assertReplied, readForward, readReply } from './expectation.ts';
-import { blockBytes, readCases, type WireBlock, type WireCase } from './read-cases.ts';
+import { blockBytes, readCases, uncutOf, type WireBlock, type WireCase } from './read-cases.ts';
 import { cutsOf, isShortEnough, sendCut } from './replay.ts';
 
 export interface WireSkip {
@@ -30,8 +30,8 @@ export interface WireEngine {
   }[];
 }
 
-/** For cases whose point it is that nothing comes. */
-const SHORT = { bodyIdle: '400ms', responseHeader: '400ms' };
+/** For targets that stall, which is what a case waits for. */
+const STALLED = { bodyIdle: '500ms', responseHeader: '500ms' };
 
 const LISTENER = {
   address: '127.0.0.1:0',
@@ -176,11 +176,12 @@ async function replayResponse(create: CreateEngine, one: WireCase, scope: Scope)
   );
   const engine = scope.own(
     await startEngine(create, {
-      listeners: { web: { ...LISTENER, timeouts: SHORT } },
+      listeners: { web: info === 'stall' ? { ...LISTENER, timeouts: STALLED } : LISTENER },
       pools: { all: { targets: [target.address], retries: 3, eject: { after: 0 } } },
     }),
   );
-  const cuts = cutsOf(bytes.length, focus);
+  const uncut = uncutOf(text);
+  const cuts = cutsOf(bytes.length, focus).filter((cut) => cut !== uncut);
   await Promise.all(
     cuts.map(async (cut) => {
       const client = scope.own(await openHttp(engine.port('web')));
