@@ -90,6 +90,14 @@ void Stream::startReceive() noexcept {
   }
 }
 
+bool Stream::hasInput() noexcept {
+  char next = 0;
+  if (hasInput_ && ::recv(fd_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+    hasInput_ = false;
+  }
+  return hasInput_;
+}
+
 SendResult Stream::send(std::string_view bytes) noexcept {
   // iovec has no const form; sendmsg does not write through it.
   const iovec part{const_cast<char*>(bytes.data()), bytes.size()};

@@ -80,7 +80,8 @@ public:
   void abort() noexcept;
   [[nodiscard]] bool isOpen() const noexcept { return fd_.isOpen(); }
   /// Bytes or an end have arrived that the owner has not seen: an idle upstream like this must not be reused.
-  [[nodiscard]] bool hasInput() const noexcept { return hasInput_; }
+  /// Asks the kernel only where that is not known, as after a pump.
+  [[nodiscard]] bool hasInput() noexcept;
 
   [[nodiscard]] Loop& loop() noexcept { return loop_; }
 

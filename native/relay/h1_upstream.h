@@ -51,7 +51,7 @@ public:
   void assign(Exchange& exchange) noexcept;
   [[nodiscard]] Status connect() noexcept;
   /// Nothing has arrived while it was idle.
-  [[nodiscard]] bool isClean() const noexcept { return !stream_.hasInput(); }
+  [[nodiscard]] bool isClean() noexcept { return !stream_.hasInput(); }
   void close() noexcept;
 
   void dispose() noexcept override;
