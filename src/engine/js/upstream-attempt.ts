@@ -87,7 +87,7 @@ export class UpstreamAttempt {
 
   /** The request is complete: the target's time to answer begins. */
   awaitResponse(): void {
-    if (!this.#isOver) this.#responseTimer.arm();
+    if (!this.#isOver && this.#response === null) this.#responseTimer.arm();
   }
 
   /** What the response's head says of its body, from within onResponse. */
