@@ -1,0 +1,223 @@
+// The addon's contract (src/engine/native/addon.d.ts) kept by native/test/host.cc: each engine in a process of its
+// own, so that it can run under a sanitizer. Every call is a request over a FIFO that waits for its answer. When
+// an engine is closed its host must end well: a sanitizer's report, a leak, or anything that the host says on
+// standard error is thrown from close(); what is still open when the test process exits fails the process.
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { NativeAddon, NativeEngine, NativeFailure } from '../../src/engine/native/addon.d.ts';
+
+/** In the order of worker::FailureKind; the first is none. */
+const FAILURES = ['none', 'plan', 'listen', 'log', 'resource'] as const;
+
+/** Asks for as many doubles as there are. */
+const ALL = 0xffff_ffff;
+
+/** The host inherits the pipes; the answers end only when the shell has noted how the host did. */
+const SCRIPT = '"$0" "$1"; echo $? >"$2"';
+
+export function hostAddon(path: string): NativeAddon {
+  const program = resolve(path);
+  const abi = execFileSync(program, ['--abi'], { encoding: 'utf8' }).trim();
+  return { abi, createEngine: (workers) => new HostedEngine(() => new Host(program, workers)) };
+}
+
+const living = new Set<Host>();
+
+process.on('exit', () => {
+  for (const host of living) {
+    try {
+      host.end();
+    } catch (error) {
+      console.error(error);
+      process.exitCode = 1;
+    }
+  }
+});
+
+/** One host process and the two pipes to it. */
+class Host {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-host-'));
+  readonly #requests: number;
+  readonly #answers: number;
+  /** Set when the host ended without having been asked to; every later call says so again. */
+  #failure: Error | undefined;
+
+  constructor(program: string, workers: number) {
+    const requests = this.#pipe('requests');
+    const answers = this.#pipe('answers');
+    const errors = openSync(join(this.#folder, 'stderr'), 'w');
+    const child = spawn(
+      '/bin/sh',
+      ['-c', SCRIPT, program, String(workers), join(this.#folder, 'status')],
+      { stdio: ['ignore', 'inherit', errors, requests.read, answers.write] },
+    );
+    // How it ended is learnt from the pipe and the file.
+    child.unref();
+    for (const fd of [requests.read, answers.write, errors]) closeSync(fd);
+    this.#requests = requests.write;
+    this.#answers = answers.read;
+    living.add(this);
+  }
+
+  ask(verb: string, payload: Uint8Array = new Uint8Array(0)): Buffer {
+    if (this.#failure) throw this.#failure;
+    const head = Buffer.alloc(5);
+    head.write(verb, 'latin1');
+    head.writeUInt32LE(payload.length, 1);
+    try {
+      writeAll(this.#requests, Buffer.concat([head, payload]));
+    } catch {
+      // Nobody reads any more; the missing answer tells.
+    }
+    const length = readExactly(this.#answers, 4);
+    const answer = length && readExactly(this.#answers, length.readUInt32LE());
+    if (answer) return answer;
+    this.#failure = new Error(`the host ended at verb ${verb}: ${this.#release() || 'too early'}`);
+    throw this.#failure;
+  }
+
+  /** Ends the requests and waits for the process; throws unless it ended well. */
+  end(): void {
+    const outcome = this.#release();
+    if (outcome !== '') throw new Error(`the host ended badly: ${outcome}`);
+  }
+
+  /** '' when the host ended well, else what is known. */
+  #release(): string {
+    living.delete(this);
+    closeSync(this.#requests);
+    const extra = readExactly(this.#answers, 1);
+    closeSync(this.#answers);
+    const status = this.#file('status').trim();
+    const errors = this.#file('stderr');
+    rmSync(this.#folder, { recursive: true });
+    const isGood = status === '0' && errors === '' && !extra;
+    return isGood ? '' : `exit status ${status || 'unknown'}\n${errors}`;
+  }
+
+  #file(name: string): string {
+    const path = join(this.#folder, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  /** A FIFO, opened so that no open waits for the other side. */
+  #pipe(name: string): { readonly read: number; readonly write: number } {
+    const path = join(this.#folder, name);
+    execFileSync('mkfifo', [path]);
+    const both = openSync(path, 'r+');
+    const ends = { read: openSync(path, 'r'), write: openSync(path, 'w') };
+    closeSync(both);
+    return ends;
+  }
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}
+
+/** Undefined when the other side ends before `length` bytes. */
+function readExactly(fd: number, length: number): Buffer | undefined {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; ) {
+    const got = readSync(fd, bytes, at, length - at, null);
+    if (got === 0) return undefined;
+    at += got;
+  }
+  return bytes;
+}
+
+/** Like the engine within the addon it holds nothing before a plan has been taken: its host lives from then on. */
+class HostedEngine implements NativeEngine {
+  readonly #start: () => Host;
+  #host: Host | undefined;
+  #isClosed = false;
+  /** What the engine had to say last, kept for after its host has ended. */
+  #lastFacts: { readonly stats: Float64Array; readonly targets: Float64Array } | undefined;
+
+  constructor(start: () => Host) {
+    this.#start = start;
+  }
+
+  apply(encodedPlan: Uint8Array): readonly number[] | NativeFailure {
+    if (this.#isClosed) {
+      return { kind: 'resource', listener: -1, errno: '', detail: 'the engine is closed' };
+    }
+    const host = this.#host ?? this.#start();
+    const applied = readApplied(host.ask('a', encodedPlan));
+    if (!('kind' in applied)) this.#host = host;
+    // Refused its first plan: nothing may be open, which the host checks as it ends.
+    else if (this.#host === undefined) host.end();
+    return applied;
+  }
+
+  settled(): boolean {
+    return this.#ask('s')?.readUInt8(0) !== 0;
+  }
+
+  snapshot(into: Float64Array): number {
+    return copy(this.#lastFacts?.stats ?? this.#facts('n', into.length), into);
+  }
+
+  targetStates(into: Float64Array): number {
+    return copy(this.#lastFacts?.targets ?? this.#facts('t', into.length), into);
+  }
+
+  drain(): void {
+    this.#ask('d');
+  }
+
+  open(): number {
+    return this.#ask('o')?.readUInt32LE(0) ?? 0;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    const host = this.#host;
+    if (host === undefined) return;
+    host.ask('c');
+    this.#lastFacts = { stats: this.#facts('n', ALL), targets: this.#facts('t', ALL) };
+    this.#host = undefined;
+    host.end();
+  }
+
+  #ask(verb: string, payload?: Uint8Array): Buffer | undefined {
+    return this.#host?.ask(verb, payload);
+  }
+
+  #facts(verb: string, length: number): Float64Array {
+    const wanted = Buffer.alloc(4);
+    wanted.writeUInt32LE(length);
+    const answer = this.#ask(verb, wanted) ?? Buffer.alloc(0);
+    return new Float64Array(answer.length / 8).map((_, i) => answer.readDoubleLE(8 * i));
+  }
+}
+
+function readApplied(answer: Buffer): readonly number[] | NativeFailure {
+  const kind = FAILURES[answer.readUInt8(0)];
+  if (kind === undefined) throw new Error('the host answered with an unknown failure');
+  if (kind === 'none') {
+    const count = (answer.length - 1) / 2;
+    return Array.from({ length: count }, (_, i) => answer.readUInt16LE(1 + 2 * i));
+  }
+  const listener = answer.readInt32LE(1);
+  const errnoEnd = 9 + answer.readUInt32LE(5);
+  const errno = answer.toString('utf8', 9, errnoEnd);
+  return { kind, listener, errno, detail: answer.toString('utf8', errnoEnd + 4) };
+}
+
+function copy(facts: Float64Array, into: Float64Array): number {
+  if (facts.length > into.length) return 0;
+  into.set(facts);
+  return facts.length;
+}
