@@ -1,7 +1,7 @@
 // The addon's contract (src/engine/native/addon.d.ts) kept by native/test/host.cc: each engine in a process of its
 // own, so that it can run under a sanitizer. Every call is a request over a FIFO that waits for its answer. When
 // an engine is closed its host must end well: a sanitizer's report, a leak, or anything that the host says on
-// standard error is thrown from close(); what is still open when the test process exits fails the process.
+// standard error fails the test process; the case in whose midst a host ends fails too.
 import { execFileSync, spawn } from 'node:child_process';
 import {
   closeSync,
@@ -35,14 +35,7 @@ export function hostAddon(path: string): NativeAddon {
 const living = new Set<Host>();
 
 process.on('exit', () => {
-  for (const host of living) {
-    try {
-      host.end();
-    } catch (error) {
-      console.error(error);
-      process.exitCode = 1;
-    }
-  }
+  for (const host of living) host.finish();
 });
 
 /** One host process and the two pipes to it. */
@@ -50,6 +43,7 @@ class Host {
   readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-host-'));
   readonly #requests: number;
   readonly #answers: number;
+  #isEnding = false;
   /** Set when the host ended without having been asked to; every later call says so again. */
   #failure: Error | undefined;
 
@@ -62,7 +56,8 @@ class Host {
       ['-c', SCRIPT, program, String(workers), join(this.#folder, 'status')],
       { stdio: ['ignore', 'inherit', errors, requests.read, answers.write] },
     );
-    // How it ended is learnt from the pipe and the file.
+    // Looking for leaks takes the host a while, which the other tests need not wait for.
+    child.once('exit', () => this.finish());
     child.unref();
     for (const fd of [requests.read, answers.write, errors]) closeSync(fd);
     this.#requests = requests.write;
@@ -83,27 +78,31 @@ class Host {
     const length = readExactly(this.#answers, 4);
     const answer = length && readExactly(this.#answers, length.readUInt32LE());
     if (answer) return answer;
-    this.#failure = new Error(`the host ended at verb ${verb}: ${this.#release() || 'too early'}`);
+    this.#failure = new Error(`the host ended at verb ${verb}: ${this.finish() || 'too early'}`);
     throw this.#failure;
   }
 
-  /** Ends the requests and waits for the process; throws unless it ended well. */
+  /** Ends the requests, and with them the host. */
   end(): void {
-    const outcome = this.#release();
-    if (outcome !== '') throw new Error(`the host ended badly: ${outcome}`);
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    closeSync(this.#requests);
   }
 
-  /** '' when the host ended well, else what is known. */
-  #release(): string {
-    living.delete(this);
-    closeSync(this.#requests);
+  /** Waits for the host to end; '' when it ended well, else what is known, which fails the test process. */
+  finish(): string {
+    if (!living.delete(this)) return '';
+    this.end();
     const extra = readExactly(this.#answers, 1);
     closeSync(this.#answers);
     const status = this.#file('status').trim();
     const errors = this.#file('stderr');
     rmSync(this.#folder, { recursive: true });
-    const isGood = status === '0' && errors === '' && !extra;
-    return isGood ? '' : `exit status ${status || 'unknown'}\n${errors}`;
+    if (status === '0' && errors === '' && !extra) return '';
+    const outcome = `exit status ${status || 'unknown'}\n${errors}`;
+    console.error(`the native host ended badly: ${outcome}`);
+    process.exitCode = 1;
+    return outcome;
   }
 
   #file(name: string): string {
