@@ -168,12 +168,10 @@ DatagramInbox::DatagramInbox(const DatagramTraits* traits, std::unique_ptr<char[
     : hasPaths_(traits != nullptr), traits_(traits != nullptr ? *traits : DatagramTraits{}),
       bytes_(std::move(bytes)) {
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    char* hot = bytes_.get() + slot * kHotStride;
-    char* cold = bytes_.get() + kSlots * kHotStride + slot * kColdBytes;
-    spans_[slot] = {iovec{hot, kHotBytes}, iovec{cold, kColdBytes}};
+    spans_[slot] = {bytes_.get() + slot * kStride, kLargestBytes};
     msghdr& header = headers_[slot].msg_hdr;
-    header.msg_iov = spans_[slot].data();
-    header.msg_iovlen = spans_[slot].size();
+    header.msg_iov = &spans_[slot];
+    header.msg_iovlen = 1;
     header.msg_control = controls_[slot].data();
     header.msg_name = hasPaths_ ? &names_[slot] : nullptr;
     ready(static_cast<std::uint32_t>(slot));
@@ -181,7 +179,7 @@ DatagramInbox::DatagramInbox(const DatagramTraits* traits, std::unique_ptr<char[
 }
 
 std::unique_ptr<DatagramInbox> DatagramInbox::make(const DatagramTraits* traits) noexcept {
-  std::unique_ptr<char[]> bytes(new (std::nothrow) char[kSlots * (kHotStride + kColdBytes)]);
+  std::unique_ptr<char[]> bytes(new (std::nothrow) char[kSlots * kStride]);
   if (!bytes) {
     return nullptr;
   }
@@ -219,10 +217,8 @@ Received DatagramInbox::receive(int fd, std::uint32_t first, std::uint32_t count
 
 Parcel DatagramInbox::parcel(std::uint32_t slot) const noexcept {
   const mmsghdr& received = headers_[slot];
-  Parcel parcel{.hot = static_cast<char*>(spans_[slot][0].iov_base),
-                .cold = static_cast<char*>(spans_[slot][1].iov_base),
-                .from = 0,
-                .to = received.msg_len,
+  Parcel parcel{.data = static_cast<char*>(spans_[slot].iov_base),
+                .size = received.msg_len,
                 .segment = 0,
                 .isTruncated = (received.msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0};
   forEachControl(received.msg_hdr, [&](int level, int type, const std::byte* data) {
@@ -230,7 +226,7 @@ Parcel DatagramInbox::parcel(std::uint32_t slot) const noexcept {
       int segment = 0;
       std::memcpy(&segment, data, sizeof segment);
       const auto size = static_cast<std::uint32_t>(segment);
-      parcel.segment = segment > 0 && size < parcel.to ? size : 0;
+      parcel.segment = segment > 0 && size < parcel.size ? size : 0;
     }
   });
   return parcel;
@@ -281,10 +277,9 @@ std::uint32_t DatagramOutbox::roomInLast(const Parcel& rest,
     return 0;
   }
   const Message& last = messages_[count_ - 1];
-  const std::uint32_t size =
-      rest.segment == 0 ? rest.bytes() : std::min(rest.segment, rest.bytes());
+  const std::uint32_t size = rest.firstSize();
   if (!last.isOpen || last.segment > segmentLimit_ || size == 0 || size > last.segment ||
-      spanCount_ + 2 > kSpans || (to != nullptr && !(last.path == *to))) {
+      spanCount_ == kSpans || (to != nullptr && !(last.path == *to))) {
     return 0;
   }
   const std::uint32_t room =
@@ -303,31 +298,18 @@ void DatagramOutbox::open(std::uint32_t segment, const DatagramPath* to) noexcep
   }
 }
 
-void DatagramOutbox::push(char* data, std::size_t bytes) noexcept {
-  Message& message = messages_[count_ - 1];
-  if (message.spans > 0) {
-    iovec& last = spans_[spanCount_ - 1];
-    if (static_cast<char*>(last.iov_base) + last.iov_len == data) {
-      last.iov_len += bytes;
-      return;
-    }
-  }
-  spans_[spanCount_++] = {data, bytes};
-  ++message.spans;
-}
-
+/// Moves the beginning of `rest` into the last message.
 void DatagramOutbox::append(Parcel& rest, std::uint32_t bytes, std::uint32_t datagrams) noexcept {
-  constexpr std::uint32_t kHot = DatagramInbox::kHotBytes;
-  const std::uint32_t end = rest.from + bytes;
-  if (rest.from < std::min(end, kHot)) {
-    push(rest.hot + rest.from, std::min(end, kHot) - rest.from);
-  }
-  if (end > kHot && bytes > 0) {
-    const std::uint32_t begin = std::max(rest.from, kHot);
-    push(rest.cold + (begin - kHot), end - begin);
-  }
-  rest.from = end;
   Message& message = messages_[count_ - 1];
+  iovec* last = message.spans > 0 ? &spans_[spanCount_ - 1] : nullptr;
+  if (last != nullptr && static_cast<char*>(last->iov_base) + last->iov_len == rest.data) {
+    last->iov_len += bytes;
+  } else if (bytes > 0) {
+    spans_[spanCount_++] = {rest.data, bytes};
+    ++message.spans;
+  }
+  rest.data += bytes;
+  rest.size -= bytes;
   message.bytes += bytes;
   message.datagrams += datagrams;
   message.isOpen = message.segment > 0 && message.bytes == message.datagrams * message.segment;
@@ -338,17 +320,16 @@ bool DatagramOutbox::add(Parcel& rest, const DatagramPath* to) noexcept {
     const std::uint32_t room = roomInLast(rest, to);
     if (room > 0) {
       const std::uint32_t datagrams = std::min(room, rest.datagrams());
-      append(rest, std::min(rest.bytes(), datagrams * messages_[count_ - 1].segment), datagrams);
+      append(rest, std::min(rest.size, datagrams * messages_[count_ - 1].segment), datagrams);
       continue;
     }
-    if (count_ == kMessages || spanCount_ + 2 > kSpans) {
+    if (count_ == kMessages || spanCount_ == kSpans) {
       return false;
     }
-    const std::uint32_t size =
-        rest.segment == 0 ? rest.bytes() : std::min(rest.segment, rest.bytes());
+    const std::uint32_t size = rest.firstSize();
     open(size, to);
     append(rest, size, 1);
-  } while (rest.from != rest.to);
+  } while (rest.size > 0);
   return true;
 }
 
@@ -463,16 +444,10 @@ Errc DatagramOutbox::sendSingly(int fd) noexcept {
   header.msg_controllen -= CMSG_SPACE(sizeof(std::uint16_t));
   while (message.datagrams > 0) {
     const std::uint32_t bytes = std::min(message.segment, message.bytes);
-    // A datagram lies in at most two spans: the hot and the cold part of its slot.
-    std::array<iovec, 2> pieces{spans_[message.firstSpan]};
-    header.msg_iov = pieces.data();
+    // Spans end where datagrams end.
+    iovec piece{spans_[message.firstSpan].iov_base, bytes};
+    header.msg_iov = &piece;
     header.msg_iovlen = 1;
-    if (pieces[0].iov_len >= bytes) {
-      pieces[0].iov_len = bytes;
-    } else {
-      pieces[1] = {spans_[message.firstSpan + 1].iov_base, bytes - pieces[0].iov_len};
-      header.msg_iovlen = 2;
-    }
     if (::sendmsg(fd, &header, kSendFlags) >= 0) {
       ++tally_.datagrams;
       tally_.bytes += bytes;
@@ -492,18 +467,14 @@ Errc DatagramOutbox::sendSingly(int fd) noexcept {
   return Errc::None;
 }
 
-void DatagramOutbox::advance(Message& message, std::size_t bytes) noexcept {
-  message.bytes -= static_cast<std::uint32_t>(bytes);
+void DatagramOutbox::advance(Message& message, std::uint32_t bytes) noexcept {
+  message.bytes -= bytes;
   --message.datagrams;
-  while (bytes > 0) {
-    iovec& span = spans_[message.firstSpan];
-    const std::size_t step = std::min(bytes, span.iov_len);
-    span = {static_cast<char*>(span.iov_base) + step, span.iov_len - step};
-    bytes -= step;
-    if (span.iov_len == 0) {
-      ++message.firstSpan;
-      --message.spans;
-    }
+  iovec& span = spans_[message.firstSpan];
+  span = {static_cast<char*>(span.iov_base) + bytes, span.iov_len - bytes};
+  if (span.iov_len == 0) {
+    ++message.firstSpan;
+    --message.spans;
   }
 }
 

@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -29,7 +28,14 @@ struct DatagramPath {
   /// Client address (2), local address (2; zero = the socket has only one), scope, port and family.
   std::array<std::uint64_t, 5> words{};
 
-  [[nodiscard]] bool operator==(const DatagramPath&) const noexcept = default;
+  // Not defaulted: that would call memcmp, for every datagram.
+  [[nodiscard]] bool operator==(const DatagramPath& other) const noexcept {
+    std::uint64_t difference = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      difference |= words[i] ^ other.words[i];
+    }
+    return difference == 0;
+  }
   /// `seed` is secret, so that nobody can choose addresses that collide.
   [[nodiscard]] std::uint64_t hash(std::uint64_t seed) const noexcept;
   [[nodiscard]] std::uint16_t port() const noexcept;
@@ -37,21 +43,21 @@ struct DatagramPath {
 };
 
 /// A received datagram, or a run of datagrams of `segment` bytes each (the last may be shorter), or
-/// what is left of it, as it lies in its slot: bytes [from, to), of which those beyond kHotBytes
-/// are in `cold`.
+/// what is left of it.
 struct Parcel {
-  char* hot = nullptr;
-  char* cold = nullptr;
-  std::uint32_t from = 0;
-  std::uint32_t to = 0;
+  char* data = nullptr;
+  std::uint32_t size = 0;
   /// 0 = a single datagram.
   std::uint32_t segment = 0;
   /// It did not fit its slot; what arrived is not all of it.
   bool isTruncated = false;
 
-  [[nodiscard]] std::uint32_t bytes() const noexcept { return to - from; }
   [[nodiscard]] std::uint32_t datagrams() const noexcept {
-    return segment == 0 ? 1 : (bytes() + segment - 1) / segment;
+    return segment == 0 ? 1 : (size + segment - 1) / segment;
+  }
+  /// Of its first datagram.
+  [[nodiscard]] std::uint32_t firstSize() const noexcept {
+    return segment == 0 || size < segment ? size : segment;
   }
 };
 
@@ -86,13 +92,11 @@ struct Received {
   Errc failure = Errc::None;
 };
 
-/// Slots that datagrams are received into. Small ones lie close together in the hot part; only the
-/// excess of large ones touches the rest, whose pages the kernel provides when they are first
-/// needed.
+/// Slots that datagrams are received into, each large enough for any. Their pages are provided by
+/// the kernel when they are first needed, so that small datagrams take one page a slot.
 class DatagramInbox {
  public:
   static constexpr std::uint32_t kSlots = 64;
-  static constexpr std::uint32_t kHotBytes = 2048;
   static constexpr std::uint32_t kLargestBytes = 65536;
 
   /// Null when the machine is out of memory. With `traits` the paths are received as well.
@@ -104,10 +108,9 @@ class DatagramInbox {
   [[nodiscard]] DatagramPath path(std::uint32_t slot) const noexcept;
 
  private:
-  // An odd number of cache lines apart, so that the beginnings of slots do not compete for the same
-  // sets.
-  static constexpr std::size_t kHotStride = kHotBytes + 64;
-  static constexpr std::size_t kColdBytes = kLargestBytes - kHotBytes;
+  // An odd number of cache lines apart, so that the beginnings of slots do not compete for the
+  // same sets of the cache.
+  static constexpr std::size_t kStride = kLargestBytes + 64;
   static constexpr std::size_t kControlBytes = 64;
 
   DatagramInbox(const DatagramTraits* traits, std::unique_ptr<char[]> bytes) noexcept;
@@ -119,7 +122,7 @@ class DatagramInbox {
   std::uint64_t used_ = 0;
   std::unique_ptr<char[]> bytes_;
   std::array<mmsghdr, kSlots> headers_{};
-  std::array<std::array<iovec, 2>, kSlots> spans_{};
+  std::array<iovec, kSlots> spans_{};
   std::array<sockaddr_in6, kSlots> names_{};
   alignas(cmsghdr) std::array<std::array<std::byte, kControlBytes>, kSlots> controls_{};
 };
@@ -178,12 +181,11 @@ class DatagramOutbox {
   [[nodiscard]] std::uint32_t roomInLast(const Parcel& rest, const DatagramPath* to) const noexcept;
   void open(std::uint32_t segment, const DatagramPath* to) noexcept;
   void append(Parcel& rest, std::uint32_t bytes, std::uint32_t datagrams) noexcept;
-  void push(char* data, std::size_t bytes) noexcept;
   void finish(std::uint32_t number) noexcept;
   [[nodiscard]] int sendBatch(int fd) noexcept;
   [[nodiscard]] Errc onRefused(int fd, int error) noexcept;
   [[nodiscard]] Errc sendSingly(int fd) noexcept;
-  void advance(Message& message, std::size_t bytes) noexcept;
+  void advance(Message& message, std::uint32_t bytes) noexcept;
 
   bool isConnected_;
   DatagramTraits traits_;

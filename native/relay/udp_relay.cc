@@ -340,7 +340,7 @@ void UdpRelay::takeReplies(UdpSession& session, std::uint32_t count) noexcept {
     }
     session.replies += parcel.datagrams();
     datagrams += parcel.datagrams();
-    bytes += parcel.bytes();
+    bytes += parcel.size;
     while (!toClients_->add(parcel, &session.path)) {
       toClients_->flush(socket_.get());
     }
