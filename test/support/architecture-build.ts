@@ -66,18 +66,26 @@ function namesIn(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(([, name = '']) => name).sort();
 }
 
-/** What a document names in `code`, the sources have: paths, links, functions `f()` and members `Type::f()`. */
+/**
+ * What a document names in `code`, the sources have: paths, links, functions `f()`, and members `Owner::f()` in the file
+ * that declares their owner.
+ */
 export function checkNames(
   document: SourceFile,
   sources: readonly SourceFile[],
   exists: (path: string) => boolean,
 ): Violation[] {
-  // A function, method or type, of a file that also speaks of its owner.
-  const isNamed = (name: string): boolean => {
-    const words = name.match(/\w+/g) ?? [];
-    return sources.some(({ text }) =>
-      words.every((word) => new RegExp(`\\b${word}\\b`).test(text)),
-    );
+  const codes = sources.map(({ text }) => text.replace(/^\s*(\/\/|\/?\*).*$/gm, ''));
+  const isNamed = (span: string): boolean => {
+    const [name = '', ...owners] = (span.match(/\w+/g) ?? []).reverse();
+    const patterns = [
+      new RegExp(`\\b${name}\\s*[(<]`),
+      ...owners.map(
+        (owner) =>
+          new RegExp(`\\b(class|struct|namespace)\\s+(alignas\\(\\w+\\)\\s+)?(\\w+::)*${owner}\\b`),
+      ),
+    ];
+    return codes.some((code) => patterns.every((pattern) => pattern.test(code)));
   };
   const folder = document.file.replace(/[^/]*$/, '');
   return document.text.split('\n').flatMap((text, i) => {

@@ -354,17 +354,22 @@ test("the addon's contract must name what the addon defines", () => {
 });
 
 test('documents may name and link to what is there only', () => {
-  const code = [source('native/a.h', 'class Loop { void turn(); };'), source('b.ts', 'run(x)')];
+  const code = [
+    source('native/a.h', '// spin(): what class Loop never does', 'class Loop { void turn(); };'),
+    source('b.ts', 'async function run<T>(x: T) {}', '/* halt() */'),
+  ];
   const exists = (path: string) => ['docs/b.md', 'native/a.h', 'README.md'].includes(path);
   const document = source(
     'docs/a.md',
     'See `native/a.h`, `Loop::turn()`, `run()`, `any words`, [b](b.md), [r](../README.md#top).',
-    'See `native/gone.h`, `Loop::run()`, `stop()`, [c](c.md), [web](https://example.com).',
+    'See `native/gone.h`, `Loop::run()`, `halt()`, [c](c.md), [web](https://example.com).',
+    '`Loop::spin()`',
   );
   assertFinds(checkNames(document, code, exists), [
     'docs/a.md:2: c.md',
     'docs/a.md:2: native/gone.h',
     'docs/a.md:2: Loop::run()',
-    'docs/a.md:2: stop()',
+    'docs/a.md:2: halt()',
+    'docs/a.md:3: Loop::spin()',
   ]);
 });
