@@ -84,7 +84,7 @@ struct alignas(kCacheLine) TargetState {
   std::atomic<std::uint32_t> ejections{0};
   /// CLOCK_MONOTONIC milliseconds until which the target is set aside; 0 = in use.
   std::atomic<std::uint64_t> ejectedUntilMs{0};
-  /// Set by the control plane's health checks.
+  /// For active health checks; true as long as nobody checks.
   std::atomic<bool> isHealthy{true};
 
   [[nodiscard]] bool isUsable(std::uint64_t nowMs) const noexcept {

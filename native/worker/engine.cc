@@ -125,6 +125,7 @@ Applied Engine::openLogs(const plan::Plan& plan, Opening& opening) {
 
 void Engine::hand(const std::shared_ptr<const plan::Plan>& plan, Opening& opening) {
   std::vector<std::uint16_t> logs;
+  logWriter_->beginPlan();
   for (std::size_t i = 0; i < plan->listeners.size(); ++i) {
     logs.push_back(opening.logs[i].isOpen()
                        ? logWriter_->use(plan->listeners[i].accessLog, std::move(opening.logs[i]))

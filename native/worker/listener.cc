@@ -9,7 +9,8 @@ namespace sluice::worker {
 
 Status Listener::start(std::uint32_t index, UniqueFd fd, bool isShared) noexcept {
   slot_->index = index;
-  if (plan().protocol != Protocol::Udp) {
+  protocol_ = plan().protocol;
+  if (protocol_ != Protocol::Udp) {
     return acceptor_.start(std::move(fd), isShared);
   }
   udp_ = relay::UdpRelay::open(context_, *slot_, std::move(fd));
@@ -17,6 +18,19 @@ Status Listener::start(std::uint32_t index, UniqueFd fd, bool isShared) noexcept
     return Unexpected{Errc::OutOfMemory};
   }
   return {};
+}
+
+bool Listener::keep(std::uint32_t index) noexcept {
+  const Protocol protocol = context_.current->plan().listeners[index].protocol;
+  const bool isSame = protocol == std::exchange(protocol_, protocol);
+  if (!isSame) {
+    // Only between the stream protocols: sockets for datagrams are never taken over by them. The flows keep
+    // the slot that they know, and with it the plan that they were made for.
+    slot_->isClosing = true;
+    slot_ = std::make_shared<relay::ListenerSlot>();
+  }
+  slot_->index = index;
+  return isSame;
 }
 
 void Listener::close() noexcept {

@@ -19,7 +19,9 @@ public:
 
   /// `index`: the listener's position in the current plan. `isShared`: other workers have the same socket.
   [[nodiscard]] Status start(std::uint32_t index, UniqueFd fd, bool isShared) noexcept;
-  [[nodiscard]] relay::ListenerSlot& slot() noexcept { return *slot_; }
+  /// A new plan, which is in force already, keeps the listener as its listener `index`. False when its protocol is
+  /// another one: the flows that are open then end as if it had closed.
+  [[nodiscard]] bool keep(std::uint32_t index) noexcept;
   /// No new connections; those that are open finish what they are doing.
   void close() noexcept;
   /// Closes, and frees itself at the end of the turn: an event for it may have been fetched already.
@@ -34,6 +36,7 @@ private:
   relay::Context& context_;
   /// Shared with the flows, which may outlive the listener.
   std::shared_ptr<relay::ListenerSlot> slot_;
+  Protocol protocol_ = Protocol::Http;
   net::Acceptor acceptor_;
   /// Ends itself after close(), when its last session has ended.
   relay::UdpRelay* udp_ = nullptr;

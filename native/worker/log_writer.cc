@@ -18,16 +18,31 @@ constexpr std::size_t kBatchBytes = 256 * 1024;
 
 } // namespace
 
+void LogWriter::beginPlan() {
+  const std::lock_guard lock(mutex_);
+  for (File& file : files_) {
+    if (!std::exchange(file.isNamed, false)) {
+      file.fd.reset();
+    }
+  }
+}
+
 std::uint16_t LogWriter::use(const std::string& path, UniqueFd fd) {
   const std::lock_guard lock(mutex_);
   const auto [known, isNew] = numbers_.emplace(path, static_cast<std::uint16_t>(files_.size()));
   if (isNew) {
-    files_.push_back({std::move(fd), {}});
-  } else {
-    files_[known->second].fd = std::move(fd);
+    files_.emplace_back();
   }
+  files_[known->second].fd = std::make_shared<UniqueFd>(std::move(fd));
+  files_[known->second].isNamed = true;
   if (!isRunning_) {
+    // The thread inherits the mask: signals are the main thread's business.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     isRunning_ = ::pthread_create(&thread_, nullptr, &LogWriter::main, this) == 0;
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   return known->second;
 }
@@ -67,13 +82,20 @@ bool LogWriter::collect() noexcept {
   return hasMore;
 }
 
-void LogWriter::flush() noexcept {
+void LogWriter::flush(std::unique_lock<std::mutex>& lock) noexcept {
+  std::vector<std::pair<std::shared_ptr<UniqueFd>, std::string>> batches;
   for (File& file : files_) {
-    if (!file.batch.empty()) {
-      net::writeAll(file.fd, file.batch);
-      file.batch.clear();
+    if (!file.batch.empty() && file.fd) {
+      batches.emplace_back(file.fd, std::move(file.batch));
     }
+    file.batch.clear();
   }
+  // Without the lock: a disk that hangs holds up this thread, not a reload.
+  lock.unlock();
+  for (const auto& [fd, batch] : batches) {
+    net::writeAll(*fd, batch);
+  }
+  lock.lock();
 }
 
 void LogWriter::run() noexcept {
@@ -81,8 +103,7 @@ void LogWriter::run() noexcept {
   for (;;) {
     const bool isLast = isStopping_;
     const bool hasMore = collect();
-    // The lock is kept while writing: it delays a reload behind a slow disk, never a worker.
-    flush();
+    flush(lock);
     if (hasMore) {
       continue;
     }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -26,8 +27,12 @@ public:
   LogWriter& operator=(const LogWriter&) = delete;
   ~LogWriter() { close(); }
 
-  /// Main thread. Gives the number by which records name this file; a path that was opened before keeps its
-  /// number and goes on in the new descriptor, so a log that was moved away is let go.
+  // Main thread:
+  /// A plan is about to name its logs. A log that the last plan did not name either is closed: flows of plans
+  /// before that have had a reload's time to end.
+  void beginPlan();
+  /// Gives the number by which records name this file; a path that was opened before keeps its number and
+  /// goes on in the new descriptor, so a log that was moved away is let go.
   [[nodiscard]] std::uint16_t use(const std::string& path, UniqueFd fd);
   /// Writes what is left and ends the thread.
   void close() noexcept;
@@ -36,11 +41,13 @@ private:
   static void* main(void* self) noexcept;
   void run() noexcept;
   bool collect() noexcept;
-  void flush() noexcept;
+  void flush(std::unique_lock<std::mutex>& lock) noexcept;
 
   struct File {
-    UniqueFd fd;
+    /// Shared with the writer's thread while it writes, which it does without the lock.
+    std::shared_ptr<UniqueFd> fd;
     std::string batch;
+    bool isNamed = true;
   };
 
   std::vector<ByteRing*> rings_;

@@ -95,6 +95,7 @@ void Worker::open(std::uint32_t id, std::uint32_t index, ListenerHandover& hando
 void Worker::handle(ApplyCommand& command) noexcept {
   context_.current = pools_.activate(std::move(command.plan), std::move(command.logs));
   std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> before = std::exchange(listeners_, {});
+  bool hasClosed = false;
   for (std::uint32_t index = 0; index < command.listeners.size(); ++index) {
     ListenerHandover& handover = command.listeners[index];
     const auto known = before.find(handover.id);
@@ -102,13 +103,13 @@ void Worker::handle(ApplyCommand& command) noexcept {
       open(handover.id, index, handover);
       continue;
     }
-    known->second->slot().index = index;
+    hasClosed = !known->second->keep(index) || hasClosed;
     listeners_.insert(before.extract(known));
   }
   for (auto& [id, listener] : before) {
     Listener::retire(std::move(listener));
   }
-  if (!before.empty()) {
+  if (hasClosed || !before.empty()) {
     flows_.forEach([](relay::Flow& flow) { flow.onListenerClosed(); });
   }
   // Release: whoever sees the number sees a worker that serves the plan.
