@@ -1,0 +1,3 @@
+import { describeLeaks } from './suite.ts';
+
+describeLeaks('js');

@@ -1,0 +1,125 @@
+// Leaks: after every burst of traffic of every kind, much of it cut off, the engine's process must come back to the
+// descriptors it had, and its memory must not climb from burst to burst.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { eventually, pause } from '../support/deadline.ts';
+import { type EngineProcess, startEngineProcess } from '../support/engine-process.ts';
+import { openHttp } from '../support/http-client.ts';
+import { ok, startHttpTarget } from '../support/http-target.ts';
+import { connectRaw } from '../support/raw-connection.ts';
+import { Scope } from '../support/scope.ts';
+import { freeAddress, startEchoTarget } from '../support/tcp-target.ts';
+import { openUdp, openUdpTarget } from '../support/udp.ts';
+
+const MIB = 1024 * 1024;
+const BURSTS = 8;
+
+export function describeLeaks(engine: string): void {
+  describe(`${engine}: leaks`, () => {
+    it('bursts of traffic and reloads leave no descriptors and no memory behind', async () => {
+      const scope = new Scope();
+      try {
+        await run(engine, scope);
+      } finally {
+        await scope.close();
+      }
+    });
+  });
+}
+
+async function run(engine: string, scope: Scope): Promise<void> {
+  const web = scope.own(await startHttpTarget({ answer: (r) => ok(r.body) }));
+  const db = scope.own(await startEchoTarget());
+  const media = scope.own(await openUdpTarget(''));
+  const dead = (await freeAddress()).text;
+  const config = {
+    listeners: {
+      web: {
+        address: '127.0.0.1:0',
+        protocol: 'http',
+        routes: [{ match: { path: '/dead' }, pool: 'dead' }, { pool: 'web' }],
+      },
+      db: { address: '127.0.0.1:0', protocol: 'tcp', pool: 'db' },
+      media: { address: '127.0.0.1:0', protocol: 'udp', pool: 'media', idleTimeout: '500ms' },
+    },
+    pools: {
+      web: { targets: [web.address], keepAlive: { idle: '200ms' } },
+      db: { targets: [db.address] },
+      media: { targets: [media.address] },
+      dead: { targets: [dead] },
+    },
+  };
+  const child = scope.own(await startEngineProcess(engine, config));
+  // What stays from the first burst is a pool, such as the pipes that bulk was spliced through.
+  await burst(child);
+  await settledDown(child, Number.POSITIVE_INFINITY);
+  const idle = await child.facts();
+  const rss: number[] = [];
+  for (let i = 0; i < BURSTS; i++) {
+    await burst(child);
+    await child.apply(config);
+    await settledDown(child, idle.descriptors);
+    rss.push((await child.facts()).rssBytes);
+  }
+  // The first bursts warm up: pools, buffers, compiled code. From then on memory must not climb.
+  const half = rss.slice(BURSTS / 2);
+  const climb = Math.min(...half.slice(2)) - Math.min(...half.slice(0, 2));
+  const shown = rss.map((bytes) => (bytes / MIB).toFixed(1)).join(' ');
+  assert.ok(climb < 4 * MIB, `resident MiB after each burst: ${shown}`);
+  await child.stop();
+  const { descriptors } = await child.facts();
+  assert.ok(descriptors < idle.descriptors, 'closing lets the listeners go');
+}
+
+/** Resolves once nothing is open or in flight any more and no more than `descriptors` are. */
+async function settledDown(child: EngineProcess, descriptors: number): Promise<void> {
+  let shown = '';
+  const isDown = async () => {
+    const facts = await child.facts();
+    const active = Object.values(facts.listeners).reduce(
+      (sum, listener) => sum + listener.active,
+      0,
+    );
+    shown = `${facts.descriptors} descriptors, ${active} active, ${facts.inFlight} in flight`;
+    return facts.inFlight === 0 && active === 0 && facts.descriptors <= descriptors;
+  };
+  await eventually(`at most ${descriptors} descriptors`, isDown).catch((error: Error) => {
+    throw new Error(`${error.message}: ${shown}`);
+  });
+  // Idle upstream connections are kept for 200 ms.
+  if (descriptors === Number.POSITIVE_INFINITY) await pause(400);
+}
+
+async function burst(child: EngineProcess): Promise<void> {
+  await Promise.all(Array.from({ length: 40 }, (_, i) => visitAll(child, i)));
+}
+
+async function visitAll(child: EngineProcess, i: number): Promise<void> {
+  const client = await openHttp(child.port('web'));
+  for (let k = 0; k < 10; k++) await client.request('PUT', '/', {}, 'x'.repeat(20_000));
+  await client.get('/dead');
+  if (i % 4 === 0) client.send('GET / HTTP/1.1\r\nBad');
+  if (i % 4 === 1) client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf');
+  if (i % 4 === 2) client.send('GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n');
+  const stream = await connectRaw(child.port('db'));
+  stream.send('y'.repeat(300_000));
+  await stream.receivedLength(300_000);
+  const session = await openUdp();
+  for (let k = 0; k < 5; k++) {
+    // UDP may lose a datagram, or a session end just then: the client says it again.
+    await eventually('a reply', async () => {
+      session.send('z', child.port('media'));
+      return session.received(k + 1, 1000).then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+  await pause(i % 5);
+  if (i % 2) client.connection.reset();
+  else client.close();
+  if (i % 3) stream.reset();
+  else stream.end();
+  await stream.closed;
+  await session.close();
+}
