@@ -351,8 +351,8 @@ Errc interpret(RequestHead& out, const Target& target) {
   return readExpectation(out) ? Errc::None : Errc::RequestExpectationFailed;
 }
 
-/// Judges `text`, which begins where the version should; Done: minorVersion is set.
-ParseResult parseVersion(std::string_view text, RequestHead& out) {
+/// Judges `text`, which begins where the version should.
+ParseResult parseVersion(std::string_view text) {
   const std::string_view name = text.substr(0, kVersion.size());
   if (name != kVersion.substr(0, name.size())) {
     return malformed();
@@ -369,7 +369,6 @@ ParseResult parseVersion(std::string_view text, RequestHead& out) {
   if (text[5] != '1') {
     return text[5] == '0' ? malformed() : bad(Errc::RequestVersionUnsupported);
   }
-  out.minorVersion = text[7] == '0' ? 0 : 1;
   return {ParseState::Done, Errc::None, 0};
 }
 
@@ -424,10 +423,11 @@ ParseResult parseRequest(std::string_view input, const plan::Limits& limits,
   }
 
   const std::size_t versionBegin = targetEnd + 1;
-  const ParseResult version = parseVersion(input.substr(versionBegin), out);
+  const ParseResult version = parseVersion(input.substr(versionBegin));
   if (version.state != ParseState::Done) {
     return version.state == ParseState::Bad ? version : partial(input, limits);
   }
+  out.minorVersion = input[versionBegin + 7] == '0' ? 0 : 1;
 
   out.fields.clear();
   const std::size_t maxFields = limits.headerCount < kMaxFields ? limits.headerCount : kMaxFields;
@@ -467,11 +467,20 @@ Errc checkUnfinishedRequest(std::string_view input, const plan::Limits& limits) 
     if (front.size() > kMaxMethod) {
       return Errc::RequestMalformed;
     }
-  } else if (input.size() - methodEnd - 1 > limits.targetBytes) {
-    const std::string_view target =
-        input.substr(methodEnd + 1, std::size_t{limits.targetBytes} + 1);
-    if (std::memchr(target.data(), ' ', target.size()) == nullptr) {
+  } else {
+    const std::size_t targetEnd = findTargetEnd(input, methodEnd + 1);
+    const std::size_t targetBytes = targetEnd - methodEnd - 1;
+    if (targetBytes > limits.targetBytes) {
       return Errc::RequestTargetTooLong;
+    }
+    if (targetEnd < input.size()) {
+      if (input[targetEnd] != ' ' || targetBytes == 0) {
+        return Errc::RequestMalformed;
+      }
+      if (const ParseResult version = parseVersion(input.substr(targetEnd + 1));
+          version.state == ParseState::Bad) {
+        return version.error;
+      }
     }
   }
   return input.size() >= limits.headBytes ? Errc::RequestHeadTooLarge : Errc::None;

@@ -468,6 +468,10 @@ TEST("A26: what is not HTTP is refused at its first byte, and one empty line is 
   CHECK(checkUnfinishedRequest("\r\nGET", kLimits) == Errc::None);
   CHECK(checkUnfinishedRequest("\r\n\r", kLimits) == Errc::None);
   CHECK(checkUnfinishedRequest("", kLimits) == Errc::None);
+  CHECK(checkUnfinishedRequest("GET / HTTP/1.", kLimits) == Errc::None);
+  CHECK(checkUnfinishedRequest("GET /\r", kLimits) == kBad);
+  CHECK(checkUnfinishedRequest("GET / HTTQ", kLimits) == kBad);
+  CHECK(checkUnfinishedRequest("GET / HTTP/2.0\r\n", kLimits) == Errc::RequestVersionUnsupported);
   CHECK(checkUnfinishedRequest(std::string(33, 'A'), kLimits) == kBad);
 }
 
