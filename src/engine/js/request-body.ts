@@ -23,11 +23,14 @@ export function pumpRequestBody(options: RequestBodyOptions): () => void {
   const { from, to, limitBytes, idleMs, isChunked, onBytes, onEnd, onFailed } = options;
   let total = 0;
   let isHeldBack = false;
+  let isStopped = false;
   const stall = new StallTimer(idleMs, () => {
     fail(isHeldBack ? 'response_timeout' : 'request_body_timeout');
   });
 
   const stop = (): void => {
+    if (isStopped) return;
+    isStopped = true;
     stall.disarm();
     from.off('data', onData).off('end', onSourceEnd);
     to.off('drain', onDrain);
