@@ -45,6 +45,10 @@ void Acceptor::rest() noexcept {
 }
 
 void Acceptor::onTimer(Timer&) noexcept {
+  if (!reserve_.isOpen()) {
+    // Somebody was quicker when it was last given up.
+    reserve_ = openReserve();
+  }
   // Registered anew rather than modified: EPOLLEXCLUSIVE cannot be modified.
   if (!loop_.watch(fd_.get(), events_, *this)) {
     loop_.arm(rest_, kRestMs);
@@ -52,15 +56,18 @@ void Acceptor::onTimer(Timer&) noexcept {
 }
 
 bool Acceptor::shedOne(int error) noexcept {
-  owner_.onShed(error == EMFILE || error == ENFILE ? Errc::OutOfDescriptors : Errc::OutOfMemory);
   if (!reserve_.isOpen()) {
     return false;
   }
   reserve_.reset();
+  // Without a descriptor accept() fails before it looks: there may be nobody to shed.
   UniqueFd newest(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   const bool isShed = newest.isOpen();
   newest.reset();
   reserve_ = openReserve();
+  if (isShed) {
+    owner_.onShed(error == EMFILE || error == ENFILE ? Errc::OutOfDescriptors : Errc::OutOfMemory);
+  }
   return isShed;
 }
 
