@@ -42,6 +42,7 @@ void Pump::start(Stream& from, Stream& to, std::uint64_t limit) noexcept {
   from_ = &from;
   to_ = &to;
   remaining_ = limit;
+  lost_ = 0;
   isSourceEof_ = false;
   from.outgoing_ = this;
   to.incoming_ = this;
@@ -58,6 +59,7 @@ void Pump::stop() noexcept {
   to_->incoming_ = nullptr;
   from_ = nullptr;
   to_ = nullptr;
+  lost_ = inPipe_;
   releasePipe();
 }
 

@@ -71,6 +71,8 @@ public:
   [[nodiscard]] bool isRunning() const noexcept { return from_ != nullptr; }
   /// Bytes wait for room in the sink.
   [[nodiscard]] bool isBlocked() const noexcept { return inPipe_ > 0; }
+  /// Bytes that had left the source and not reached the sink when the pump last stopped.
+  [[nodiscard]] std::size_t lostBytes() const noexcept { return lost_; }
 
 private:
   friend class Stream;
@@ -89,6 +91,7 @@ private:
   Stream* to_ = nullptr;
   Pipe pipe_;
   std::size_t inPipe_ = 0;
+  std::size_t lost_ = 0;
   /// Still to be read from the source.
   std::uint64_t remaining_ = 0;
   bool isSourceEof_ = false;

@@ -148,9 +148,11 @@ void Stream::close() noexcept {
     incoming_->stop();
   }
   loop_.unqueue(*this);
+  isConnecting_ = false;
   isReceiving_ = false;
   wantsRoom_ = false;
   hasInput_ = false;
+  sawEnd_ = false;
   fd_.reset();
 }
 

@@ -119,9 +119,13 @@ void Exchange::answerLocally(const http::RequestHead& head, std::string_view pat
 
 // --- targets -------------------------------------------------------------------------------------------
 
-bool Exchange::pickTarget() noexcept {
+bool Exchange::hasTriesLeft() const noexcept {
   const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
-  if (tries_ >= allowed) {
+  return tries_ < allowed && tries_ < pool().targets.count;
+}
+
+bool Exchange::pickTarget() noexcept {
+  if (!hasTriesLeft()) {
     return false;
   }
   const balance::PickInput input{.key = balance::hashKey(client_.address().ipBytes()),
@@ -149,6 +153,8 @@ void Exchange::releaseTarget() noexcept {
   if (std::exchange(hasTarget_, false)) {
     target().state->inFlight.fetch_sub(1, std::memory_order_relaxed);
     stats_.target->sub(Counter::Active);
+    // What follows is not this target's.
+    stats_.target = nullptr;
   }
 }
 
@@ -180,7 +186,11 @@ void Exchange::tryNext(Errc why) noexcept {
       break;
     }
     balance::onFailure(pool(), *target().state, context_.loop.nowMs());
+    if (!hasTriesLeft()) {
+      break;
+    }
     stats_.target->error(why);
+    stats_.add(Counter::Retries);
     releaseTarget();
   }
   fail(why);
@@ -196,9 +206,8 @@ void Exchange::onConnected(Errc outcome) noexcept {
 }
 
 bool Exchange::mayRetry(Errc why) const noexcept {
-  const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
   const bool isReused = upstream_ != nullptr && upstream_->isReused();
-  if (!isReused && (tries_ >= allowed || tries_ >= pool().targets.count)) {
+  if (!isReused && !hasTriesLeft()) {
     return false;
   }
   switch (errcInfo(why).retry) {
@@ -237,7 +246,15 @@ void Exchange::onUpstreamFailed(Errc why) noexcept {
       return;
     }
     why = again;
+    if (errcInfo(why).side == Side::Internal) {
+      fail(why);
+      return;
+    }
     balance::onFailure(pool(), *target().state, context_.loop.nowMs());
+    if (!hasTriesLeft()) {
+      fail(why);
+      return;
+    }
   }
   stats_.target->error(why);
   releaseTarget();
@@ -444,6 +461,7 @@ void Exchange::onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept {
     if (isResponse) {
       onClientGone(Errc::ClientAborted);
     } else {
+      client_.skipRequestBody(pump.lostBytes());
       afterUpstreamSend(SendState::Broken);
     }
     return;
@@ -491,7 +509,7 @@ void Exchange::onTimer(net::Timer&) noexcept {
     onUpstreamFailed(Errc::ConnectTimeout);
     return;
   case Phase::Waiting:
-    if (client_.isRequestComplete() || isUpstreamBlocked_) {
+    if (client_.isRequestComplete() || isUpstreamBlocked_ || requestPump_.isBlocked()) {
       onUpstreamFailed(Errc::ResponseTimeout);
     } else {
       dropUpstream();
@@ -549,8 +567,18 @@ void Exchange::complete() noexcept {
   client_.endExchange();
 }
 
-void Exchange::dropUpstream() noexcept {
+void Exchange::stopRequestPump() noexcept {
+  if (!requestPump_.isRunning()) {
+    return;
+  }
   requestPump_.stop();
+  // Lost on the way, and no longer on the client's connection: the next request begins that much
+  // sooner.
+  client_.skipRequestBody(requestPump_.lostBytes());
+}
+
+void Exchange::dropUpstream() noexcept {
+  stopRequestPump();
   responsePump_.stop();
   if (upstream_ != nullptr) {
     std::exchange(upstream_, nullptr)->abandon();
@@ -573,7 +601,7 @@ void Exchange::countResponse(std::uint64_t bytes) noexcept {
 
 void Exchange::end(Errc why) noexcept {
   timer_.disarm();
-  requestPump_.stop();
+  stopRequestPump();
   responsePump_.stop();
   const std::uint64_t durationNs = context_.loop.nowNs() - startNs_;
   if (status_ >= 100) {

@@ -79,6 +79,7 @@ private:
   void tryNext(Errc why) noexcept;
   [[nodiscard]] bool tryTarget(bool mayReuse, Errc& why) noexcept;
   void sendRequest() noexcept;
+  [[nodiscard]] bool hasTriesLeft() const noexcept;
   [[nodiscard]] bool mayRetry(Errc why) const noexcept;
   void fail(Errc why) noexcept;
   void afterUpstreamSend(SendState state) noexcept;
@@ -88,6 +89,7 @@ private:
   void spliceRequest() noexcept;
   void complete() noexcept;
   void dropUpstream() noexcept;
+  void stopRequestPump() noexcept;
   /// Counts, logs and returns to Idle.
   void end(Errc why) noexcept;
   void countResponse(std::uint64_t bytes) noexcept;

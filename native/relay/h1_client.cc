@@ -114,9 +114,25 @@ void H1Client::process() noexcept {
 }
 
 void H1Client::adoptPlan() noexcept {
-  if (!slot_->isClosing && plan_ != context_.current) {
-    plan_ = context_.current;
-    listenerIndex_ = slot_->index;
+  if (slot_->isClosing || plan_ == context_.current) {
+    return;
+  }
+  // The listener may have got another name: it is counted where close() will look for it.
+  countOpen(false);
+  plan_ = context_.current;
+  listenerIndex_ = slot_->index;
+  countOpen(true);
+}
+
+void H1Client::countOpen(bool isOpen) noexcept {
+  const plan::Listener& at = listener();
+  plan::StatShard& stats = context_.shard(at.stats);
+  if (isOpen) {
+    stats.add(Counter::Active);
+    at.state->connections.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    stats.sub(Counter::Active);
+    at.state->connections.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 
@@ -183,6 +199,7 @@ void H1Client::startRequest(const http::RequestHead& head, std::uint32_t consume
   keepAlive_ = head.keepAlive;
   isHttp10_ = head.minorVersion == 0;
   hasBegunAnswer_ = false;
+  skipped_ = 0;
   expectsContinue_ = head.expectsContinue;
   isHeadRequest_ = head.methodId == http::Method::Head;
   reader_.begin(head.body, head.contentLength);
@@ -245,8 +262,10 @@ bool H1Client::maySkipBody() const noexcept {
 /// False when more must come.
 bool H1Client::skipBody() noexcept {
   BodySlices body;
+  const std::size_t before = input_.size();
   const bool isGood = reader_.read(context_.loop.buffers(), input_, body);
-  if (!isGood || reader_.total() > kMaxSkipped + listener().limits.headBytes) {
+  skipped_ += before - input_.size();
+  if (!isGood || skipped_ > kMaxSkipped) {
     isRefused_ = true;
     finishClosing();
     return true;
@@ -260,7 +279,7 @@ bool H1Client::skipBody() noexcept {
 
 void H1Client::skipRequestBody(std::uint64_t bytes) noexcept {
   reader_.skip(bytes);
-  if (reader_.isAtEnd()) {
+  if (reader_.isAtEnd() && state_ == State::Body) {
     state_ = State::Waiting;
   }
 }
@@ -584,7 +603,9 @@ void H1Client::switchProtocols(net::Stream& upstream, std::string_view early) no
   state_ = State::Tunnel;
   const std::string_view fromClient = isProcessing_ ? input_ : in_.view();
   const std::string_view toClient = out_.view();
-  tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice},
+  tunnel_->start({.idleMs = listener().timeouts.idleMs,
+                  .splice = listener().splice,
+                  .hasClientEnded = hasClientEnded_},
                  exchange_.stats(), fromClient, toClient);
   in_.clear(buffers);
   out_.clear(buffers);
@@ -619,9 +640,7 @@ void H1Client::close() noexcept {
   head_.clear(buffers);
   out_.clear(buffers);
   reader_.clear(buffers);
-  const plan::Listener& listener = this->listener();
-  context_.shard(listener.stats).sub(Counter::Active);
-  listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
+  countOpen(false);
   context_.flows.remove(*this);
   context_.loop.dispose(*this);
 }

@@ -105,6 +105,7 @@ private:
   [[nodiscard]] bool maySkipBody() const noexcept;
   void startRequest(const http::RequestHead& head, std::uint32_t consumed) noexcept;
   void adoptPlan() noexcept;
+  void countOpen(bool isOpen) noexcept;
   void refuseRequest(Errc why) noexcept;
   [[nodiscard]] http::ConnectionOption connectionOption() noexcept;
   [[nodiscard]] http::AnswerContext answerContext() noexcept;
@@ -135,6 +136,8 @@ private:
   std::uint8_t addressLength_ = 0;
   std::array<char, 46> addressText_{};
   std::uint32_t scanned_ = 0;
+  /// Bytes of the body that were thrown away behind an answer.
+  std::uint64_t skipped_ = 0;
   net::SocketAddress address_;
   net::Stream stream_;
   net::Timer timer_;

@@ -33,9 +33,13 @@ const plan::Target& TcpRelay::target() const noexcept {
   return plan_->plan().targets[pool().targets.first + tried_[tries_ - 1]];
 }
 
-bool TcpRelay::pickTarget() noexcept {
+bool TcpRelay::hasTriesLeft() const noexcept {
   const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
-  if (tries_ >= allowed) {
+  return tries_ < allowed && tries_ < pool().targets.count;
+}
+
+bool TcpRelay::pickTarget() noexcept {
+  if (!hasTriesLeft()) {
     return false;
   }
   const balance::PickInput input{.key = balance::hashKey(clientAddress_.ipBytes()),
@@ -62,6 +66,8 @@ void TcpRelay::releaseTarget() noexcept {
   if (std::exchange(hasTarget_, false)) {
     target().state->inFlight.fetch_sub(1, std::memory_order_relaxed);
     stats_.target->sub(Counter::Active);
+    // What follows is not this target's.
+    stats_.target = nullptr;
   }
 }
 
@@ -80,7 +86,11 @@ void TcpRelay::connectNext() noexcept {
       break;
     }
     balance::onFailure(pool(), *target().state, context_.loop.nowMs());
+    if (!hasTriesLeft()) {
+      break;
+    }
     stats_.target->error(why);
+    stats_.add(Counter::Retries);
     releaseTarget();
   }
   end(why);
@@ -90,8 +100,7 @@ void TcpRelay::onConnectFailed(Errc why) noexcept {
   connectTimer_.cancel();
   upstream_.close();
   balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-  const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
-  if (tries_ >= allowed || tries_ >= pool().targets.count) {
+  if (!hasTriesLeft()) {
     end(why);
     return;
   }

@@ -42,6 +42,7 @@ private:
   [[nodiscard]] const plan::Listener& listener() const noexcept;
   [[nodiscard]] const plan::Pool& pool() const noexcept;
   [[nodiscard]] const plan::Target& target() const noexcept;
+  [[nodiscard]] bool hasTriesLeft() const noexcept;
   [[nodiscard]] bool pickTarget() noexcept;
   void connectNext() noexcept;
   void onConnectFailed(Errc why) noexcept;

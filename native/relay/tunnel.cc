@@ -27,6 +27,7 @@ void Tunnel::start(const TunnelOptions& options, const FlowStats& stats, std::st
     direction->from.setReceiveBytes(kReceiveBytes);
     direction->mayPump = options.splice != SpliceMode::Never;
   }
+  up_.isEof = options.hasClientEnded;
   for (Direction* direction : {&up_, &down_}) {
     const std::string_view early = direction == &up_ ? toUpstream : toClient;
     if (!early.empty()) {

@@ -28,6 +28,8 @@ protected:
 struct TunnelOptions {
   std::uint32_t idleMs = 0;
   SpliceMode splice = SpliceMode::Auto;
+  /// The client's end was received before the tunnel began, and is not received again.
+  bool hasClientEnded = false;
 };
 
 class Tunnel final : public net::StreamOwner, public net::PumpOwner, public net::TimerOwner {
