@@ -294,6 +294,8 @@ Decoded decodePlan(std::span<const std::uint8_t> bytes, StateRegistry& registry)
     checkReferences(in, *plan);
   }
   if (!in.isGood()) {
+    // The plan first: it holds what is to be forgotten.
+    plan.reset();
     registry.prune();
     return {nullptr, in.problem()};
   }

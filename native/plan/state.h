@@ -105,6 +105,10 @@ public:
   /// Forgets entities that no plan holds any more.
   void prune();
   [[nodiscard]] std::size_t workers() const noexcept { return workers_; }
+  /// Entities that it would find.
+  [[nodiscard]] std::size_t size() const noexcept {
+    return stats_.size() + listeners_.size() + pools_.size() + targets_.size();
+  }
 
 private:
   template<typename T> using Table = std::unordered_map<std::string, std::weak_ptr<T>>;
