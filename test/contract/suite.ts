@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { after, describe, it, type TestContext, test } from 'node:test';
 import type { Capabilities } from '../../src/engine/engine.ts';
-import { eventually, within } from '../support/deadline.ts';
+import { nothingIsLeft } from '../support/alive.ts';
+import { within } from '../support/deadline.ts';
 import type { CreateEngine } from '../support/running-engine.ts';
 import { Scope } from '../support/scope.ts';
 import { type Case, CaseContext, type Feature } from './case.ts';
@@ -50,11 +51,7 @@ export function describeEngine(under: EngineUnderTest): void {
     });
   }
 
-  test(`${under.name}: leaves nothing behind that keeps a process alive`, async () => {
-    const busy = () =>
-      process.getActiveResourcesInfo().filter((kind) => /Timeout|Socket|Server|UDP/.test(kind));
-    await eventually('timers and sockets to be gone', () => busy().length === 0);
-  });
+  test(`${under.name}: leaves nothing behind that keeps a process alive`, nothingIsLeft);
 
   after(() => writeTable(under.name, outcomes));
 }

@@ -1,6 +1,7 @@
 // Faults: what an engine must live through. Every scenario runs against every engine; those that end processes,
 // limit them or weigh them have the engine in a process of its own.
 import { describe, it } from 'node:test';
+import { nothingIsLeft } from '../support/alive.ts';
 import { within } from '../support/deadline.ts';
 import { Random, runSeed } from '../support/random.ts';
 import type { CreateEngine } from '../support/running-engine.ts';
@@ -49,5 +50,7 @@ export function describeFaults(engine: string, create: CreateEngine): void {
         }
       });
     }
+
+    it('leaves nothing behind that keeps a process alive', nothingIsLeft);
   });
 }
