@@ -78,7 +78,7 @@ void Pump::finish(PumpEnd end) noexcept {
 }
 
 Pump::Step Pump::fill() noexcept {
-  if (remaining_ == 0 || isSourceEof_) {
+  if (remaining_ == 0 || isSourceEof_ || from_->sawUrgent_) {
     return Step::Blocked;
   }
   const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, kSpliceBytes));
@@ -157,6 +157,11 @@ void Pump::run() noexcept {
     }
     if (isSourceEof_) {
       finish(PumpEnd::SourceEof);
+      return;
+    }
+    if (from_->sawUrgent_) {
+      // Splicing stops in front of urgent data, and behind an end says that there was nothing more.
+      finish(PumpEnd::NoPipe);
       return;
     }
     if (filled == Step::Blocked && !from_->hasInput_) {

@@ -40,7 +40,7 @@ enum class PumpEnd : std::uint8_t {
   SourceEof,
   SourceReset,
   SinkReset,
-  /// No pipe could be had, nothing is lost: go on by copying.
+  /// No pipe could be had, or urgent data is in the way; nothing is lost: go on by copying.
   NoPipe,
 };
 

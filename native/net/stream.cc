@@ -15,7 +15,7 @@ namespace sluice::net {
 
 namespace {
 
-constexpr std::uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kStreamEvents = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 /// Receives in a row before others get their turn.
 constexpr int kReceiveBudget = 8;
 
@@ -153,6 +153,7 @@ void Stream::close() noexcept {
   wantsRoom_ = false;
   hasInput_ = false;
   sawEnd_ = false;
+  sawUrgent_ = false;
   fd_.reset();
 }
 
@@ -185,7 +186,7 @@ void Stream::receive() noexcept {
     const ssize_t got = ::recv(fd_.get(), scratch.data(), want, 0);
     if (got > 0) {
       const auto size = static_cast<std::size_t>(got);
-      const bool isDrained = size < want && !sawEnd_;
+      const bool isDrained = size < want && !sawEnd_ && !sawUrgent_;
       if (isDrained) {
         hasInput_ = false;
       }
@@ -215,8 +216,9 @@ void Stream::onEvents(std::uint32_t events) noexcept {
   if (!fd_.isOpen()) {
     return;
   }
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+  if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     hasInput_ = true;
+    sawUrgent_ = sawUrgent_ || (events & EPOLLPRI) != 0;
     sawEnd_ = sawEnd_ || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   }
   if (isConnecting_) {

@@ -104,6 +104,8 @@ private:
   bool hasInput_ = false;
   /// An end is queued behind the input, so a short read does not mean that there is nothing more.
   bool sawEnd_ = false;
+  /// Urgent data has arrived: a receive stops short of it, and a splice does not get past it at all.
+  bool sawUrgent_ = false;
   /// While a pump moves bytes out of or into this stream, events go to it.
   Pump* outgoing_ = nullptr;
   Pump* incoming_ = nullptr;
