@@ -1,4 +1,7 @@
 // What a contract case is: a sentence about behaviour and the code that shows it on any engine.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Capabilities } from '../../src/engine/engine.ts';
 import type { BlackholeTarget } from '../support/blackhole-target.ts';
 import { startBlackholeTarget } from '../support/blackhole-target.ts';
@@ -65,6 +68,13 @@ export class CaseContext {
 
   async blackhole(): Promise<BlackholeTarget> {
     return this.own(await startBlackholeTarget());
+  }
+
+  /** A path for a unix socket in a folder that goes with the case. */
+  async unixPath(): Promise<string> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'sluice-'));
+    this.defer(() => rm(folder, { recursive: true, force: true }));
+    return path.join(folder, 'it.sock');
   }
 
   async connect(where: number | string, options: ConnectOptions = {}): Promise<RawConnection> {

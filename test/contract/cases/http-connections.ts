@@ -1,6 +1,6 @@
 // HTTP/1.1 connections: keep-alive on both sides, reuse, pipelining, HTTP/1.0.
 import assert from 'node:assert/strict';
-import { deferred, within } from '../../support/deadline.ts';
+import { deferred, eventually, within } from '../../support/deadline.ts';
 import { fetchOnce, requestBytes } from '../../support/http-client.ts';
 import { chunk, ok, response } from '../../support/http-target.ts';
 import { fieldValue } from '../../support/strict-http.ts';
@@ -182,6 +182,85 @@ const cases: Case[] = [
           assert.equal((await client.get(`/${i}/${k}`)).text, `/${i}/${k}`);
       });
       await Promise.all(clients);
+    },
+  },
+  {
+    name: 'closes upstream connections that were idle for keepAlive.idle',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(
+        httpConfig([target.address], {}, { keepAlive: { idle: '80ms' } }),
+      );
+      const client = await test.http(engine.port('web'));
+      await client.get('/');
+      await within(target.connections[0]!.ended, 'the idle connection to be closed');
+      await client.get('/');
+      assert.equal(target.connections.length, 2);
+    },
+  },
+  {
+    name: 'keeps no more than keepAlive.maxIdle upstream connections idle',
+    run: async (test) => {
+      const go = deferred<void>();
+      const target = await test.httpTarget({
+        answer: async () => {
+          await go.promise;
+          return ok('x');
+        },
+      });
+      const engine = await test.engine(
+        httpConfig([target.address], {}, { keepAlive: { maxIdle: 2 } }),
+      );
+      const clients = await Promise.all(
+        Array.from({ length: 6 }, () => test.http(engine.port('web'))),
+      );
+      const answers = clients.map((client) => client.get('/'));
+      await target.received(6);
+      go.resolve();
+      await Promise.all(answers);
+      await eventually('all but two to be closed', () => target.open === 2);
+    },
+  },
+  {
+    name: 'relays heads of many long fields both ways',
+    run: async (test) => {
+      const fields = Object.fromEntries(
+        Array.from({ length: 60 }, (_, i) => [`X-Field-${i}`, `${i}`.repeat(200)]),
+      );
+      const target = await test.httpTarget({ answer: () => ok('x', fields) });
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      for (let i = 0; i < 3; i++) {
+        const answer = await client.get('/', fields);
+        const request = await target.next();
+        for (const [name, value] of Object.entries(fields)) {
+          assert.equal(answer.value(name), value);
+          assert.equal(fieldValue(request.fields, name), value);
+        }
+      }
+    },
+  },
+  {
+    name: 'relays to a target on a unix socket',
+    run: async (test) => {
+      const unixPath = await test.unixPath();
+      const target = await test.httpTarget({ unixPath });
+      const engine = await test.engine(httpConfig([`unix:${unixPath}`]));
+      const client = await test.http(engine.port('web'));
+      for (let i = 0; i < 3; i++) assert.equal((await client.get('/')).text, 'target');
+      assert.equal(target.connections.length, 1);
+    },
+  },
+  {
+    name: 'serves clients on a unix socket',
+    needs: (capabilities) => capabilities.unixListeners,
+    run: async (test) => {
+      const unixPath = await test.unixPath();
+      const target = await test.httpTarget();
+      await test.engine(httpConfig([target.address], { address: `unix:${unixPath}` }));
+      const client = await test.http(unixPath);
+      assert.equal((await client.get('/')).text, 'target');
+      assert.deepEqual(target.violations, []);
     },
   },
   {

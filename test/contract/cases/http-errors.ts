@@ -1,7 +1,7 @@
 // What a client gets when things go wrong: generated answers, timeouts, limits.
 import assert from 'node:assert/strict';
 import { ERROR_CODES, type ErrorCode } from '../../../src/contract/codes.ts';
-import { eventually, within } from '../../support/deadline.ts';
+import { eventually, pause, within } from '../../support/deadline.ts';
 import { type ClientResponse, fetchOnce, requestBytes } from '../../support/http-client.ts';
 import { chunk, ok, response } from '../../support/http-target.ts';
 import type { RunningEngine } from '../../support/running-engine.ts';
@@ -299,6 +299,22 @@ const limits: Case[] = [
       await within(client.closed, 'the close');
       assert.equal(target.heads.length, 1);
       await counted(engine, 'request_body_too_large');
+    },
+  },
+  {
+    name: '413 reaches a client that goes on sending all the same',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(httpConfig([target.address], { limits: { body: '1KiB' } }));
+      const client = await test.http(engine.port('web'));
+      client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 200000\r\n\r\n');
+      for (let i = 0; i < 20; i++) {
+        client.send('x'.repeat(10_000));
+        await pause(1);
+      }
+      assertGenerated(await client.response('POST'), 'request_body_too_large');
+      assert.equal(await within(client.closed, 'the close'), 'fin');
+      assert.equal(target.heads.length, 0);
     },
   },
   {

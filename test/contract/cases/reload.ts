@@ -104,6 +104,27 @@ const cases: Case[] = [
     },
   },
   {
+    name: 'a tunnel goes on over reloads, even when its route is gone',
+    run: async (test) => {
+      const target = await test.httpTarget({
+        answer: () =>
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n',
+      });
+      const other = await test.httpTarget();
+      const engine = await test.engine(httpConfig([target.address]));
+      const client = await test.http(engine.port('web'));
+      client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n');
+      assert.equal((await client.response()).status, 101);
+      for (let i = 0; i < 3; i++) {
+        await engine.apply(httpConfig([other.address]));
+        client.send(`ping ${i}`);
+        await target.connections[0]!.receivedText(`ping ${i}`);
+        target.connections[0]!.send(`pong ${i}`);
+        await client.connection.receivedText(`pong ${i}`);
+      }
+    },
+  },
+  {
     name: 'a listener that a reload removes closes, one that it adds opens',
     run: async (test) => {
       const target = await test.httpTarget();

@@ -1,8 +1,5 @@
 // Layer 4 connections: connecting, giving up, limits, and the addresses at both ends.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { deferred, eventually, pause, within } from '../../support/deadline.ts';
 import type { RawConnection } from '../../support/raw-connection.ts';
 import { freeAddress, startEchoTarget, startTcpTarget } from '../../support/tcp-target.ts';
@@ -172,8 +169,7 @@ const cases: Case[] = [
   {
     name: 'relays to a target on a unix socket',
     run: async (test) => {
-      const folder = await temporaryFolder(test);
-      const target = await test.tcpTarget({ unixPath: path.join(folder, 'target.sock') });
+      const target = await test.tcpTarget({ unixPath: await test.unixPath() });
       const engine = await test.engine(tcpConfig([target.address]));
       const client = await test.connect(engine.port('db'));
       client.send('inside');
@@ -184,8 +180,7 @@ const cases: Case[] = [
     name: 'relays from a unix socket, whose file goes with the engine',
     needs: (capabilities) => capabilities.unixListeners,
     run: async (test) => {
-      const folder = await temporaryFolder(test);
-      const socket = path.join(folder, 'listener.sock');
+      const socket = await test.unixPath();
       const target = await test.tcpTarget();
       const config = tcpConfig([target.address], { address: `unix:${socket}` });
       const engine = await test.engine(config);
@@ -238,11 +233,5 @@ const cases: Case[] = [
     },
   },
 ];
-
-async function temporaryFolder(test: CaseContext): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'sluice-'));
-  test.defer(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 export const tcpConnections: Feature = { name: 'tcp connections', cases };
