@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createJsEngine } from '../../../../src/engine/js/engine.ts';
-import { eventually, within } from '../../../support/deadline.ts';
+import { eventually, pause, within } from '../../../support/deadline.ts';
 import { type RunningEngine, startEngine } from '../../../support/running-engine.ts';
 
 async function engineWith(t: TestContext, config: unknown): Promise<RunningEngine> {
@@ -56,9 +56,11 @@ test('a body that nobody wanted is passed over and the connection goes on', asyn
   });
   const engine = await engineWith(t, web([address]));
   const client = connection(t, engine.port('web'));
-  client.socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf ');
+  client.socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50005\r\n\r\nhalf ');
   await client.until('403');
-  client.socket.write('there');
+  client.socket.write('x'.repeat(30_000));
+  await pause(30);
+  client.socket.write('x'.repeat(20_000));
   client.socket.write('GET /next HTTP/1.1\r\nHost: a\r\n\r\n');
   await eventually('the second answer', () => client.text().split('HTTP/1.1 403').length === 3);
 });
