@@ -133,7 +133,11 @@ describe('native: the seam between a request and what follows', () => {
       await target.next();
       client.send(Buffer.alloc(64 << 20));
       assert.equal((await client.response('POST')).status, 504);
-      assert.equal(engine.stats().listener('web').errors.response_timeout, 1);
+      // Counted once the answer is on its way.
+      await eventually(
+        'the failure to be counted for the target',
+        () => engine.stats().listener('web').errors.response_timeout === 1,
+      );
     }),
   );
 });
