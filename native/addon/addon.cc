@@ -1,7 +1,8 @@
-// The N-API boundary, and nothing else: unwraps arguments, calls worker::Engine, wraps what it says. The
-// reviewed contract is src/engine/native/addon.d.ts. No call throws for a run-time fault; a wrong argument is a
-// TypeError. Each engine belongs to the environment that made it and is closed when that environment ends,
-// so that neither process exit nor a worker_thread's end leaves threads behind.
+// The N-API boundary, and nothing else: unwraps arguments, calls worker::Engine, wraps what it
+// says. The reviewed contract is src/engine/native/addon.d.ts. No call throws for a run-time fault;
+// a wrong argument is a TypeError. Each engine belongs to the environment that made it and is
+// closed when that environment ends, so that neither process exit nor a worker_thread's end leaves
+// threads behind.
 #include <napi.h>
 
 #include <memory>
@@ -31,7 +32,7 @@ const char* failureName(worker::FailureKind kind) noexcept {
 }
 
 class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
-public:
+ public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "NativeEngine",
                        {InstanceMethod<&NativeEngine::apply>("apply"),
@@ -61,7 +62,7 @@ public:
     }
   }
 
-private:
+ private:
   static void onEnvironmentEnd(void* self) { static_cast<NativeEngine*>(self)->engine_->close(); }
 
   bool isEngine(const Napi::CallbackInfo& info) {
@@ -109,7 +110,8 @@ private:
     return Napi::Boolean::New(info.Env(), isEngine(info) && engine_->isSettled());
   }
 
-  template<typename Fill> Napi::Value fill(const Napi::CallbackInfo& info, Fill copy) {
+  template<typename Fill>
+  Napi::Value fill(const Napi::CallbackInfo& info, Fill copy) {
     const Napi::Env env = info.Env();
     if (!isEngine(info)) {
       return env.Undefined();

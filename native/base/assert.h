@@ -1,5 +1,5 @@
-// SLUICE_ASSERT checks our own invariants in debug and sanitizer builds. It is never used for what a client,
-// a target, the kernel or a user can cause: those are errors as values.
+// SLUICE_ASSERT checks our own invariants in debug and sanitizer builds. It is never used for what
+// a client, a target, the kernel or a user can cause: those are errors as values.
 #pragma once
 
 #ifdef SLUICE_DEBUG

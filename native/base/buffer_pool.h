@@ -1,6 +1,6 @@
-// Buffers for bytes that could not be passed on at once. A connection takes one when it must keep something
-// and gives it back as soon as it is empty, so an idle connection holds none. Three sizes; freed buffers are
-// kept for reuse up to a bound. Owned by one worker; not thread-safe.
+// Buffers for bytes that could not be passed on at once. A connection takes one when it must keep
+// something and gives it back as soon as it is empty, so an idle connection holds none. Three
+// sizes; freed buffers are kept for reuse up to a bound. Owned by one worker; not thread-safe.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 namespace sluice {
 
 class BufferPool {
-public:
+ public:
   static constexpr std::array<std::size_t, 4> kSizes{2048, 8192, 36864, 135168};
   static constexpr std::size_t kLargest = kSizes.back();
   static constexpr std::array<std::size_t, 4> kKeep{4096, 512, 128, 32};
@@ -55,7 +55,7 @@ public:
     SLUICE_POISON(buffer, capacity);
   }
 
-private:
+ private:
   struct Link {
     Link* next;
   };
@@ -82,7 +82,7 @@ private:
 
 /// A queue of bytes in one pooled buffer, which it holds only while it is not empty.
 class ByteQueue {
-public:
+ public:
   ByteQueue() = default;
   ByteQueue(const ByteQueue&) = delete;
   ByteQueue& operator=(const ByteQueue&) = delete;
@@ -92,7 +92,8 @@ public:
   [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
   [[nodiscard]] std::string_view view() const noexcept { return {data_ + begin_, end_ - begin_}; }
 
-  /// False when memory is out or more than BufferPool::kLargest would be held; nothing is taken then.
+  /// False when memory is out or more than BufferPool::kLargest would be held; nothing is taken
+  /// then.
   [[nodiscard]] bool append(BufferPool& pool, std::string_view bytes) noexcept {
     if (bytes.empty()) {
       return true;
@@ -128,7 +129,7 @@ public:
     end_ = std::exchange(other.end_, 0U);
   }
 
-private:
+ private:
   bool makeRoom(BufferPool& pool, std::size_t n) noexcept {
     if (capacity_ - end_ >= n) {
       return true;

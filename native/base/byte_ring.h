@@ -1,5 +1,5 @@
-// A ring of records (each a length and bytes) from one writer thread to one reader thread. A record that does
-// not fit is refused, never waited for: the writer counts it and goes on.
+// A ring of records (each a length and bytes) from one writer thread to one reader thread. A record
+// that does not fit is refused, never waited for: the writer counts it and goes on.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@
 namespace sluice {
 
 class ByteRing {
-public:
+ public:
   /// `capacity` is a power of two. Without memory the ring refuses everything.
   explicit ByteRing(std::size_t capacity) noexcept
       : bytes_(new (std::nothrow) char[capacity]), capacity_(bytes_ ? capacity : 0) {}
@@ -26,7 +26,8 @@ public:
     const std::size_t need = kHeader + record.size();
     const std::size_t head = head_.load(std::memory_order_relaxed);
     // Acquire: the reader has finished with the bytes that it gave back.
-    if (need > capacity_ - (head - tail_.load(std::memory_order_acquire)) || record.size() > 0xffff) {
+    if (need > capacity_ - (head - tail_.load(std::memory_order_acquire)) ||
+        record.size() > 0xffff) {
       return false;
     }
     char header[kHeader];
@@ -63,7 +64,7 @@ public:
     return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_relaxed);
   }
 
-private:
+ private:
   static constexpr std::size_t kHeader = 4;
 
   void put(std::size_t at, std::string_view from) noexcept {

@@ -1,5 +1,5 @@
-// Result<T> and Status: errors as values. The member names are those of std::expected, which g++ 12 offers
-// only under C++23, so that it can take over later.
+// Result<T> and Status: errors as values. The member names are those of std::expected, which g++ 12
+// offers only under C++23, so that it can take over later.
 #pragma once
 
 #include <type_traits>
@@ -14,8 +14,9 @@ struct Unexpected {
   Errc code;
 };
 
-template<typename T> class [[nodiscard]] Result {
-public:
+template<typename T>
+class [[nodiscard]] Result {
+ public:
   Result(T value) noexcept : value_(std::move(value)) {}
   Result(Unexpected failure) noexcept : code_(failure.code) {}
 
@@ -27,13 +28,13 @@ public:
   T* operator->() noexcept { return &value_; }
   const T* operator->() const noexcept { return &value_; }
 
-private:
+ private:
   T value_{};
   Errc code_ = Errc::None;
 };
 
 class [[nodiscard]] Status {
-public:
+ public:
   Status() noexcept = default;
   Status(Unexpected failure) noexcept : code_(failure.code) {}
 
@@ -41,7 +42,7 @@ public:
   explicit operator bool() const noexcept { return has_value(); }
   [[nodiscard]] Errc error() const noexcept { return code_; }
 
-private:
+ private:
   Errc code_ = Errc::None;
 };
 

@@ -1,5 +1,5 @@
-// Slab<T>: objects of one type from chunks that are never given back while the worker lives, so that after
-// warm-up making one costs a pop from a free list. Owned by one worker; not thread-safe.
+// Slab<T>: objects of one type from chunks that are never given back while the worker lives, so
+// that after warm-up making one costs a pop from a free list. Owned by one worker; not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,9 @@
 
 namespace sluice {
 
-template<typename T, std::size_t kPerChunk = 64> class Slab {
-public:
+template<typename T, std::size_t kPerChunk = 64>
+class Slab {
+ public:
   Slab() = default;
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
@@ -31,7 +32,8 @@ public:
   }
 
   /// Null when the machine is out of memory: the caller sheds the work.
-  template<typename... Args> [[nodiscard]] T* make(Args&&... args) noexcept {
+  template<typename... Args>
+  [[nodiscard]] T* make(Args&&... args) noexcept {
     if (free_ == nullptr && !grow()) {
       return nullptr;
     }
@@ -54,7 +56,7 @@ public:
 
   [[nodiscard]] std::size_t live() const noexcept { return live_; }
 
-private:
+ private:
   union Cell {
     Cell() noexcept {}
     ~Cell() {}

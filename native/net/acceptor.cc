@@ -75,8 +75,7 @@ void Acceptor::onEvents(std::uint32_t) noexcept {
   for (int i = 0; i < kAcceptBudget && fd_.isOpen(); ++i) {
     SocketAddress client;
     socklen_t length = SocketAddress::kCapacity;
-    UniqueFd accepted(
-        ::accept4(fd_.get(), client.raw(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    UniqueFd accepted(::accept4(fd_.get(), client.raw(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted.isOpen()) {
       client.setLength(length);
       owner_.onAccepted(std::move(accepted), client);
@@ -98,7 +97,8 @@ void Acceptor::onEvents(std::uint32_t) noexcept {
       }
       break;
     default:
-      // The connection died before it was accepted (ECONNABORTED, EPROTO and the network errors of accept(2)).
+      // The connection died before it was accepted (ECONNABORTED, EPROTO and the network errors of
+      // accept(2)).
       break;
     }
   }

@@ -1,5 +1,6 @@
-// Accepts connections on one listening socket of one worker. When descriptors run out it sheds the newest
-// connection (by the descriptor it holds in reserve) and rests for a moment instead of spinning.
+// Accepts connections on one listening socket of one worker. When descriptors run out it sheds the
+// newest connection (by the descriptor it holds in reserve) and rests for a moment instead of
+// spinning.
 #pragma once
 
 #include "base/unique_fd.h"
@@ -9,18 +10,18 @@
 namespace sluice::net {
 
 class AcceptorOwner {
-public:
+ public:
   /// `fd` is non-blocking.
   virtual void onAccepted(UniqueFd fd, const SocketAddress& client) noexcept = 0;
   /// A connection was closed at once because of `why`.
   virtual void onShed(Errc why) noexcept = 0;
 
-protected:
+ protected:
   ~AcceptorOwner() = default;
 };
 
 class Acceptor final : public Source, public TimerOwner {
-public:
+ public:
   Acceptor(Loop& loop, AcceptorOwner& owner) noexcept : loop_(loop), owner_(owner), rest_(*this) {}
   ~Acceptor() { close(); }
 
@@ -28,7 +29,7 @@ public:
   [[nodiscard]] Status start(UniqueFd fd, bool isShared) noexcept;
   void close() noexcept;
 
-private:
+ private:
   void onEvents(std::uint32_t events) noexcept override;
   void onTimer(Timer& timer) noexcept override;
   bool shedOne(int error) noexcept;

@@ -14,12 +14,13 @@ struct Listening {
   std::string error;
 };
 
-/// Whether anything else listens at `address` already. SO_REUSEPORT would let two programs of the same user
-/// share a port in silence, so this is asked before the real sockets are bound; a port of 0 is chosen here.
+/// Whether anything else listens at `address` already. SO_REUSEPORT would let two programs of the
+/// same user share a port in silence, so this is asked before the real sockets are bound; a port of
+/// 0 is chosen here.
 [[nodiscard]] Listening probe(SocketAddress& address, bool isStream) noexcept;
 
-/// One more socket on `address`, sharing it with those that are there (not for unix sockets, of which there
-/// is one; a stale socket file that nobody listens on is removed first).
+/// One more socket on `address`, sharing it with those that are there (not for unix sockets, of
+/// which there is one; a stale socket file that nobody listens on is removed first).
 [[nodiscard]] Listening listenStream(const SocketAddress& address) noexcept;
 [[nodiscard]] Listening bindDatagram(const SocketAddress& address) noexcept;
 

@@ -73,8 +73,8 @@ void Loop::dispose(Disposable& dead) noexcept {
 }
 
 void Loop::runQueue() noexcept {
-  // Only what is queued now: a source that queues itself again waits for the next turn, so that busy
-  // streams cannot starve the rest.
+  // Only what is queued now: a source that queues itself again waits for the next turn, so that
+  // busy streams cannot starve the rest.
   ++turn_;
   while (queueHead_ != nullptr && queueHead_->queuedInTurn_ < turn_) {
     Source& source = *queueHead_;

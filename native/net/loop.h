@@ -1,9 +1,10 @@
-// The event loop of one worker, on epoll, edge-triggered; each source is registered once for its life. Runs
-// on the worker's thread alone and owns the clock of the turn, the timers and the list of what died in it.
+// The event loop of one worker, on epoll, edge-triggered; each source is registered once for its
+// life. Runs on the worker's thread alone and owns the clock of the turn, the timers and the list
+// of what died in it.
 //
-// Nothing above net/ sees readiness: owners are told what happened (bytes arrived, there is room again, a
-// connection stands). Objects that die during a turn are disposed of at its end, so that an event which was
-// fetched together with the one that killed them finds them still in place.
+// Nothing above net/ sees readiness: owners are told what happened (bytes arrived, there is room
+// again, a connection stands). Objects that die during a turn are disposed of at its end, so that
+// an event which was fetched together with the one that killed them finds them still in place.
 #pragma once
 
 #include <array>
@@ -22,18 +23,19 @@ class Loop;
 
 /// Something registered with the loop.
 class Source {
-public:
+ public:
   Source() = default;
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
-  /// `events` are epoll's bits. Called at most once a turn, and again without bits for a queued source.
+  /// `events` are epoll's bits. Called at most once a turn, and again without bits for a queued
+  /// source.
   virtual void onEvents(std::uint32_t events) noexcept = 0;
 
-protected:
+ protected:
   ~Source() = default;
 
-private:
+ private:
   friend class Loop;
   Source* nextQueued_ = nullptr;
   /// The pointer that points at this source; null while it is not queued.
@@ -43,19 +45,19 @@ private:
 
 /// Something whose memory is freed at the end of the turn in which it died.
 class Disposable {
-public:
+ public:
   virtual void dispose() noexcept = 0;
 
-protected:
+ protected:
   ~Disposable() = default;
 
-private:
+ private:
   friend class Loop;
   Disposable* nextDead_ = nullptr;
 };
 
 class Loop {
-public:
+ public:
   Loop() noexcept;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -63,7 +65,8 @@ public:
   /// False when the kernel gave no epoll instance.
   [[nodiscard]] bool isOpen() const noexcept { return epoll_.isOpen(); }
 
-  /// One turn: waits for events or the next timer, tells the owners, fires timers, disposes of the dead.
+  /// One turn: waits for events or the next timer, tells the owners, fires timers, disposes of the
+  /// dead.
   void turn() noexcept;
 
   [[nodiscard]] Status watch(int fd, std::uint32_t events, Source& source) noexcept;
@@ -88,7 +91,7 @@ public:
   [[nodiscard]] std::span<char> scratch() noexcept { return scratch_; }
   [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
 
-private:
+ private:
   static constexpr int kMaxEvents = 256;
   static constexpr std::size_t kScratchBytes = 128 * 1024;
 

@@ -99,7 +99,8 @@ Pump::Step Pump::fill() noexcept {
     return Step::Moved;
   }
   if (errno == EAGAIN) {
-    // With bytes in the pipe it may be the pipe that is full: the source is asked again once it is empty.
+    // With bytes in the pipe it may be the pipe that is full: the source is asked again once it is
+    // empty.
     if (inPipe_ == 0) {
       from_->hasInput_ = false;
     }

@@ -1,9 +1,10 @@
-// A pump moves bytes from one stream to another inside the kernel: splice(2) through a pooled pipe. It runs
-// until the source is empty, the sink is full, the limit is reached or its budget is spent, and takes itself
-// up again when either stream has news. A pipe is held only while bytes are in it or the pump is running.
+// A pump moves bytes from one stream to another inside the kernel: splice(2) through a pooled pipe.
+// It runs until the source is empty, the sink is full, the limit is reached or its budget is spent,
+// and takes itself up again when either stream has news. A pipe is held only while bytes are in it
+// or the pump is running.
 //
-// Worker-local, like the streams. While a pump is attached the owners receive nothing from the source and
-// must send nothing to the sink.
+// Worker-local, like the streams. While a pump is attached the owners receive nothing from the
+// source and must send nothing to the sink.
 #pragma once
 
 #include <cstddef>
@@ -22,13 +23,13 @@ struct Pipe {
 
 /// Empty pipes kept for reuse; one pool a worker.
 class PipePool {
-public:
+ public:
   /// A pipe whose `read` is not open when the process has no descriptor left.
   [[nodiscard]] Pipe take() noexcept;
   /// The pipe must be empty.
   void give(Pipe pipe) noexcept;
 
-private:
+ private:
   static constexpr std::size_t kKeep = 64;
   std::vector<Pipe> idle_;
 };
@@ -45,18 +46,18 @@ enum class PumpEnd : std::uint8_t {
 };
 
 class PumpOwner {
-public:
+ public:
   /// `bytes` have reached the sink.
   virtual void onPumped(Pump& pump, std::size_t bytes) noexcept = 0;
   /// The pump has detached itself from both streams.
   virtual void onPumpEnd(Pump& pump, PumpEnd end) noexcept = 0;
 
-protected:
+ protected:
   ~PumpOwner() = default;
 };
 
 class Pump {
-public:
+ public:
   static constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 
   Pump(PipePool& pipes, PumpOwner& owner) noexcept : pipes_(pipes), owner_(owner) {}
@@ -74,7 +75,7 @@ public:
   /// Bytes that had left the source and not reached the sink when the pump last stopped.
   [[nodiscard]] std::size_t lostBytes() const noexcept { return lost_; }
 
-private:
+ private:
   friend class Stream;
 
   enum class Step : std::uint8_t { Moved, Blocked, Ended };

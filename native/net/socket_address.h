@@ -14,7 +14,7 @@
 namespace sluice::net {
 
 class SocketAddress {
-public:
+ public:
   SocketAddress() noexcept = default;
 
   /// `bytes` in network order: 4 for IPv4, 16 for IPv6.
@@ -27,11 +27,11 @@ public:
   [[nodiscard]] std::uint16_t port() const noexcept;
   void setPort(std::uint16_t port) noexcept;
 
-  /// The bytes of an IP address: 4 (also for an IPv4-mapped IPv6 address, RFC 4291 2.5.5.2) or 16; none for
-  /// unix. Points into this object.
+  /// The bytes of an IP address: 4 (also for an IPv4-mapped IPv6 address, RFC 4291 2.5.5.2) or 16;
+  /// none for unix. Points into this object.
   [[nodiscard]] std::span<const std::uint8_t> ipBytes() const noexcept;
-  /// The address without port as text (RFC 5952), IPv4-mapped as IPv4; "unix" for unix sockets. Returns the
-  /// length written into `into`.
+  /// The address without port as text (RFC 5952), IPv4-mapped as IPv4; "unix" for unix sockets.
+  /// Returns the length written into `into`.
   std::size_t formatIp(std::span<char> into) const noexcept;
 
   /// The same with the port: `127.0.0.1:80`, `[::1]:80`, `unix`. `into` has room for 64 bytes.
@@ -48,7 +48,7 @@ public:
   [[nodiscard]] bool operator==(const SocketAddress& other) const noexcept;
   [[nodiscard]] std::size_t hash() const noexcept;
 
-private:
+ private:
   alignas(8) std::array<std::byte, kCapacity> storage_{};
   socklen_t length_ = 0;
 };

@@ -60,8 +60,7 @@ Status Stream::adopt(UniqueFd fd) noexcept {
 
 Status Stream::connect(const SocketAddress& address) noexcept {
   const bool isUnix = address.family() == AddressFamily::Unix;
-  UniqueFd fd(
-      ::socket(address.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  UniqueFd fd(::socket(address.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.isOpen()) {
     return Unexpected{connectError(errno)};
   }

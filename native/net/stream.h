@@ -1,5 +1,5 @@
-// One TCP or unix stream connection, accepted or connecting. Completion-style: the owner says that it wants
-// to receive and is handed bytes; it offers bytes to send and learns how many were taken.
+// One TCP or unix stream connection, accepted or connecting. Completion-style: the owner says that
+// it wants to receive and is handed bytes; it offers bytes to send and learns how many were taken.
 //
 // Lives on one worker; its owner makes it, may hand it to another owner, closes and disposes of it.
 #pragma once
@@ -27,7 +27,7 @@ enum class StreamEnd : std::uint8_t {
 };
 
 class StreamOwner {
-public:
+ public:
   /// Bytes that arrived. They are valid only during the call: pass them on or copy them.
   virtual void onReceived(Stream& stream, std::string_view bytes) noexcept = 0;
   /// Nothing more will arrive. Reset may also come while receiving is stopped.
@@ -37,7 +37,7 @@ public:
   /// The outcome of connect(): Errc::None or why not.
   virtual void onConnected(Stream& stream, Errc outcome) noexcept = 0;
 
-protected:
+ protected:
   ~StreamOwner() = default;
 };
 
@@ -52,7 +52,7 @@ struct SendResult {
 };
 
 class Stream final : public Source {
-public:
+ public:
   Stream(Loop& loop, StreamOwner& owner) noexcept : loop_(loop), owner_(&owner) {}
   ~Stream() { close(); }
 
@@ -79,13 +79,13 @@ public:
   /// Closes with RST, so that the other side can tell that the stream was cut.
   void abort() noexcept;
   [[nodiscard]] bool isOpen() const noexcept { return fd_.isOpen(); }
-  /// Bytes or an end have arrived that the owner has not seen: an idle upstream like this must not be reused.
-  /// Asks the kernel only where that is not known, as after a pump.
+  /// Bytes or an end have arrived that the owner has not seen: an idle upstream like this must not
+  /// be reused. Asks the kernel only where that is not known, as after a pump.
   [[nodiscard]] bool hasInput() noexcept;
 
   [[nodiscard]] Loop& loop() noexcept { return loop_; }
 
-private:
+ private:
   friend class Pump;
 
   void onEvents(std::uint32_t events) noexcept override;
@@ -104,7 +104,8 @@ private:
   bool hasInput_ = false;
   /// An end is queued behind the input, so a short read does not mean that there is nothing more.
   bool sawEnd_ = false;
-  /// Urgent data has arrived: a receive stops short of it, and a splice does not get past it at all.
+  /// Urgent data has arrived: a receive stops short of it, and a splice does not get past it at
+  /// all.
   bool sawUrgent_ = false;
   /// While a pump moves bytes out of or into this stream, events go to it.
   Pump* outgoing_ = nullptr;

@@ -21,7 +21,8 @@ void TimerWheel::insert(Timer& timer, std::uint64_t tick) noexcept {
   constexpr std::uint64_t kReach = (std::uint64_t{1} << (kLevels * kSlotBits)) - 1;
   tick = std::clamp(tick, tick_ + 1, tick_ + kReach);
   timer.slotTick_ = tick;
-  // The level is where the tick first differs from now's: that slot comes up before the tick is due.
+  // The level is where the tick first differs from now's: that slot comes up before the tick is
+  // due.
   const auto differing = static_cast<unsigned>(std::bit_width(tick ^ tick_));
   const unsigned level = std::min((differing - 1) / kSlotBits, kLevels - 1);
   const auto slot = static_cast<unsigned>(tick >> (level * kSlotBits)) & (kSlots - 1);
@@ -61,7 +62,8 @@ void TimerWheel::cascade(unsigned level) noexcept {
 }
 
 void TimerWheel::expire(Timer* list, std::uint64_t nowMs) noexcept {
-  // The list hangs on a head of its own, so that a timer which another one's owner cancels unlinks itself.
+  // The list hangs on a head of its own, so that a timer which another one's owner cancels unlinks
+  // itself.
   expiring_ = list;
   if (list != nullptr) {
     list->previous_ = &expiring_;
@@ -84,8 +86,8 @@ void TimerWheel::expire(Timer* list, std::uint64_t nowMs) noexcept {
 void TimerWheel::advance(std::uint64_t nowMs) noexcept {
   const std::uint64_t target = nowMs / kTickMs;
   while (tick_ < target) {
-    const bool isEmpty =
-        std::all_of(occupied_.begin(), occupied_.end(), [](std::uint64_t bits) { return bits == 0; });
+    const bool isEmpty = std::all_of(occupied_.begin(), occupied_.end(),
+                                     [](std::uint64_t bits) { return bits == 0; });
     if (isEmpty) {
       tick_ = target;
       return;
@@ -108,7 +110,8 @@ int TimerWheel::nextDelayMs(std::uint64_t nowMs) const noexcept {
     // slot after the current one is bit 0.
     const unsigned shift = level * kSlotBits;
     const auto current = static_cast<unsigned>(tick_ >> shift) & (kSlots - 1);
-    const std::uint64_t ahead = std::rotr(occupied_[level], static_cast<int>((current + 1) % kSlots));
+    const std::uint64_t ahead =
+        std::rotr(occupied_[level], static_cast<int>((current + 1) % kSlots));
     const auto distance = static_cast<std::uint64_t>(std::countr_zero(ahead)) + 1;
     const std::uint64_t dueTick = ((tick_ >> shift) + distance) << shift;
     const std::uint64_t dueMs = dueTick * kTickMs;

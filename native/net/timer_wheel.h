@@ -1,6 +1,7 @@
-// Timers of one worker: a hierarchical wheel of 4 levels x 64 slots with ticks of 4 ms (reach: 18 hours, later
-// deadlines go round again). Arming, moving and cancelling are O(1). Moving a deadline later, which happens on
-// every receive, only writes a number: the wheel finds out when the old slot comes up.
+// Timers of one worker: a hierarchical wheel of 4 levels x 64 slots with ticks of 4 ms (reach: 18
+// hours, later deadlines go round again). Arming, moving and cancelling are O(1). Moving a deadline
+// later, which happens on every receive, only writes a number: the wheel finds out when the old
+// slot comes up.
 #pragma once
 
 #include <array>
@@ -12,16 +13,16 @@ class Timer;
 
 /// Whoever arms timers. One owner may have several and tells them apart by address.
 class TimerOwner {
-public:
+ public:
   virtual void onTimer(Timer& timer) noexcept = 0;
 
-protected:
+ protected:
   ~TimerOwner() = default;
 };
 
 /// Embedded in its owner; cancel before the owner dies (the destructor does).
 class Timer {
-public:
+ public:
   explicit Timer(TimerOwner& owner) noexcept : owner_(&owner) {}
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
@@ -35,7 +36,7 @@ public:
   /// Cancels without touching the wheel: cheaper where the timer is soon armed again.
   void disarm() noexcept { deadlineMs_ = 0; }
 
-private:
+ private:
   friend class TimerWheel;
 
   void unlink() noexcept {
@@ -60,7 +61,7 @@ private:
 };
 
 class TimerWheel {
-public:
+ public:
   explicit TimerWheel(std::uint64_t nowMs) noexcept : tick_(nowMs / kTickMs) {}
 
   /// Fires `delayMs` (> 0) from `nowMs`, or up to one tick later; replaces an earlier deadline.
@@ -72,7 +73,7 @@ public:
   /// Milliseconds until the wheel wants to be advanced again, or -1 when it is empty.
   [[nodiscard]] int nextDelayMs(std::uint64_t nowMs) const noexcept;
 
-private:
+ private:
   static constexpr std::uint64_t kTickMs = 4;
   static constexpr unsigned kLevels = 4;
   static constexpr unsigned kSlotBits = 6;

@@ -1,4 +1,5 @@
-// Wakes a loop from another thread: an eventfd. wake() is safe from any thread, the rest belongs to the worker.
+// Wakes a loop from another thread: an eventfd. wake() is safe from any thread, the rest belongs to
+// the worker.
 #pragma once
 
 #include "base/unique_fd.h"
@@ -7,22 +8,22 @@
 namespace sluice::net {
 
 class WakerOwner {
-public:
+ public:
   virtual void onWake() noexcept = 0;
 
-protected:
+ protected:
   ~WakerOwner() = default;
 };
 
 class Waker final : public Source {
-public:
+ public:
   explicit Waker(WakerOwner& owner) noexcept;
   ~Waker() = default;
 
   [[nodiscard]] Status start(Loop& loop) noexcept;
   void wake() noexcept;
 
-private:
+ private:
   void onEvents(std::uint32_t events) noexcept override;
 
   WakerOwner& owner_;

@@ -10,10 +10,11 @@ namespace {
 
 /// Reads values in order; once anything is wrong it yields zeros and keeps the first problem.
 class Reader {
-public:
+ public:
   explicit Reader(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
 
-  template<typename T> T number() {
+  template<typename T>
+  T number() {
     T value{};
     if (take(sizeof value)) {
       std::memcpy(&value, bytes_.data() + at_ - sizeof value, sizeof value);
@@ -25,7 +26,8 @@ public:
   std::uint32_t u32() { return number<std::uint32_t>(); }
   std::uint64_t u64() { return number<std::uint64_t>(); }
 
-  template<typename Enum> Enum code(std::size_t count, const char* what) {
+  template<typename Enum>
+  Enum code(std::size_t count, const char* what) {
     const std::uint8_t value = u8();
     require(value < count, what);
     return isGood() ? static_cast<Enum>(value) : Enum{};
@@ -62,7 +64,7 @@ public:
   [[nodiscard]] bool isAtEnd() const { return at_ == bytes_.size(); }
   [[nodiscard]] std::string problem() { return std::move(problem_); }
 
-private:
+ private:
   bool take(std::size_t n) {
     require(n <= bytes_.size() - at_, "the plan ends too early");
     if (!isGood()) {
@@ -123,7 +125,8 @@ Listener readListener(Reader& in) {
   out.protocol = in.code<Protocol>(kProtocolCount, "unknown protocol");
   out.routes = readRange(in);
   const std::uint32_t pool = in.u32();
-  out.pool = pool == std::numeric_limits<std::uint32_t>::max() ? -1 : static_cast<std::int32_t>(pool);
+  out.pool =
+      pool == std::numeric_limits<std::uint32_t>::max() ? -1 : static_cast<std::int32_t>(pool);
   out.maxConnections = in.u32();
   out.accessLog = in.text();
   out.forwarded = in.code<ForwardedMode>(kForwardedModeCount, "unknown forwarded mode");

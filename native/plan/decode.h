@@ -1,5 +1,5 @@
-// Bytes -> Plan: the other side of src/plan/encode.ts. Trusts nothing: every count, code, index and range is
-// checked, so that no later code has to. Free of N-API, so that tests and fuzzers use it.
+// Bytes -> Plan: the other side of src/plan/encode.ts. Trusts nothing: every count, code, index and
+// range is checked, so that no later code has to. Free of N-API, so that tests and fuzzers use it.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The plan: the compiled, immutable, index-based form of a configuration. Mirrors src/plan/plan.ts field for
-// field; the comments on meaning are there. Made by decodePlan() on the main thread, shared by the workers,
-// destroyed by whoever lets go of it last.
+// The plan: the compiled, immutable, index-based form of a configuration. Mirrors src/plan/plan.ts
+// field for field; the comments on meaning are there. Made by decodePlan() on the main thread,
+// shared by the workers, destroyed by whoever lets go of it last.
 #pragma once
 
 #include <array>

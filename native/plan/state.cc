@@ -15,7 +15,8 @@ std::shared_ptr<T> findOrMake(Table& table, const std::string& key, Args... args
   return found;
 }
 
-template<typename Table> void pruneTable(Table& table) {
+template<typename Table>
+void pruneTable(Table& table) {
   std::erase_if(table, [](const auto& entry) { return entry.second.expired(); });
 }
 
@@ -27,7 +28,8 @@ double value(const std::atomic<std::uint64_t>& cell) noexcept {
 
 void StatShard::addTo(double* into) const noexcept {
   for (const Cell& cell : counters_) {
-    // A gauge may be raised by one worker's shard and lowered by the same one only, so it never wraps.
+    // A gauge may be raised by one worker's shard and lowered by the same one only, so it never
+    // wraps.
     *into++ += value(cell);
   }
   for (const Cell& cell : errors_) {

@@ -1,7 +1,7 @@
-// What outlives a plan: the counters of an entity and the live state of pools and targets. A plan holds
-// these by shared_ptr; StateRegistry finds them again by key when the next plan names the same entity, so
-// counters go on and an ejected target stays ejected across a reload. Whoever still serves an old plan keeps
-// its entities alive, nobody else does.
+// What outlives a plan: the counters of an entity and the live state of pools and targets. A plan
+// holds these by shared_ptr; StateRegistry finds them again by key when the next plan names the
+// same entity, so counters go on and an ejected target stays ejected across a reload. Whoever still
+// serves an old plan keeps its entities alive, nobody else does.
 #pragma once
 
 #include <array>
@@ -19,10 +19,11 @@
 
 namespace sluice::plan {
 
-/// One worker's share of an entity's statistics. That worker alone writes; the main thread reads at any time.
-/// Relaxed order throughout: each number is independent, a reader may see them a moment apart.
+/// One worker's share of an entity's statistics. That worker alone writes; the main thread reads at
+/// any time. Relaxed order throughout: each number is independent, a reader may see them a moment
+/// apart.
 class alignas(kCacheLine) StatShard {
-public:
+ public:
   void add(Counter counter, std::uint64_t n = 1) noexcept {
     bump(counters_[static_cast<std::size_t>(counter)], n);
   }
@@ -38,7 +39,7 @@ public:
   /// Adds this shard to `into`, which holds kStatsStride doubles.
   void addTo(double* into) const noexcept;
 
-private:
+ private:
   using Cell = std::atomic<std::uint64_t>;
   // Not fetch_add: with a single writer a plain load and store is enough, and has no lock prefix.
   static void bump(Cell& cell, std::uint64_t n) noexcept {
@@ -53,12 +54,12 @@ private:
 
 /// The shards of one entity, one a worker.
 class EntityStats {
-public:
+ public:
   explicit EntityStats(std::size_t workers) : shards_(workers) {}
   [[nodiscard]] StatShard& of(std::size_t worker) noexcept { return shards_[worker]; }
   [[nodiscard]] const std::vector<StatShard>& shards() const noexcept { return shards_; }
 
-private:
+ private:
   std::vector<StatShard> shards_;
 };
 
@@ -70,7 +71,8 @@ struct alignas(kCacheLine) ListenerState {
 
 /// What strategies share across workers so that they are right for the whole process.
 struct alignas(kCacheLine) PoolState {
-  /// Round robin: position of the next pick. Any worker adds one; relaxed, since only uniqueness matters.
+  /// Round robin: position of the next pick. Any worker adds one; relaxed, since only uniqueness
+  /// matters.
   std::atomic<std::uint64_t> cursor{0};
 };
 
@@ -95,7 +97,7 @@ struct alignas(kCacheLine) TargetState {
 
 /// Finds the state of entities that a new plan shares with older ones. Main thread only.
 class StateRegistry {
-public:
+ public:
   explicit StateRegistry(std::size_t workers) : workers_(workers) {}
 
   std::shared_ptr<EntityStats> stats(const std::string& key);
@@ -110,8 +112,9 @@ public:
     return stats_.size() + listeners_.size() + pools_.size() + targets_.size();
   }
 
-private:
-  template<typename T> using Table = std::unordered_map<std::string, std::weak_ptr<T>>;
+ private:
+  template<typename T>
+  using Table = std::unordered_map<std::string, std::weak_ptr<T>>;
 
   std::size_t workers_;
   Table<EntityStats> stats_;

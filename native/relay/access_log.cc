@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxText = 2048;
 
 class JsonLine {
-public:
+ public:
   /// An empty value is null. `more` is appended to the value.
   void text(std::string_view key, std::string_view value, std::string_view more = {}) noexcept {
     beginField(key);
@@ -45,7 +45,8 @@ public:
   /// ISO 8601 in UTC with milliseconds.
   void time(std::string_view key, std::uint64_t unixMs) noexcept {
     const std::uint64_t seconds = unixMs / 1000;
-    // Days to date by the civil calendar (H. Hinnant, "chrono-compatible low-level date algorithms").
+    // Days to date by the civil calendar (H. Hinnant, "chrono-compatible low-level date
+    // algorithms").
     const std::uint64_t days = seconds / 86'400 + 719'468;
     const std::uint64_t era = days / 146'097;
     const std::uint64_t dayOfEra = days % 146'097;
@@ -80,7 +81,7 @@ public:
     return {bytes_.data(), size_};
   }
 
-private:
+ private:
   void beginField(std::string_view key) noexcept {
     put(size_ == 0 ? '{' : ',');
     put('"');

@@ -1,5 +1,6 @@
-// One JSON line for each request, connection or session, written by the worker that served it and handed to
-// the log writer's thread through the worker's ring. A ring that is full refuses the line: it is counted.
+// One JSON line for each request, connection or session, written by the worker that served it and
+// handed to the log writer's thread through the worker's ring. A ring that is full refuses the
+// line: it is counted.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What a relay is given by its worker. Everything here belongs to that worker and is touched by its thread
-// alone; only stat shards, pool cursors and target states are shared, as plan/state.h says.
+// What a relay is given by its worker. Everything here belongs to that worker and is touched by its
+// thread alone; only stat shards, pool cursors and target states are shared, as plan/state.h says.
 #pragma once
 
 #include <array>
@@ -8,28 +8,29 @@
 
 #include "balance/rng.h"
 #include "base/byte_ring.h"
-#include "net/loop.h"
 #include "http/answer.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "net/loop.h"
 #include "net/pump.h"
 #include "upstream/target_pool.h"
 
 namespace sluice::relay {
 
-/// A listener as one worker has it open: found again by the next plan that keeps its address. Flows hold it
-/// to learn what the current plan says of their listener.
+/// A listener as one worker has it open: found again by the next plan that keeps its address. Flows
+/// hold it to learn what the current plan says of their listener.
 struct ListenerSlot {
   /// Position in the listeners of the context's current plan; meaningless once isClosing.
   std::uint32_t index = 0;
-  /// The listener has left the configuration or the worker drains: flows end with what they are doing.
+  /// The listener has left the configuration or the worker drains: flows end with what they are
+  /// doing.
   bool isClosing = false;
 };
 
-/// Something that lives until its client or target ends it: a connection, a tunnel, a UDP listener's table.
-/// The list is how a worker reaches all of them to drain or to close.
+/// Something that lives until its client or target ends it: a connection, a tunnel, a UDP
+/// listener's table. The list is how a worker reaches all of them to drain or to close.
 class Flow : public net::Disposable {
-public:
+ public:
   /// Finish what is in flight and take on nothing new; idle flows close now.
   virtual void onDrain() noexcept = 0;
   /// Some listener has left the configuration; idle flows of a closed one close now.
@@ -37,18 +38,18 @@ public:
   /// Close at once.
   virtual void onCut() noexcept = 0;
 
-protected:
+ protected:
   Flow() = default;
   ~Flow() = default;
 
-private:
+ private:
   friend class FlowList;
   Flow* next_ = nullptr;
   Flow* previous_ = nullptr;
 };
 
 class FlowList {
-public:
+ public:
   void add(Flow& flow) noexcept {
     flow.next_ = first_;
     flow.previous_ = nullptr;
@@ -66,7 +67,8 @@ public:
     --count_;
   }
   /// Calls `visit` for each flow; a visited flow may leave the list.
-  template<typename Visit> void forEach(Visit visit) noexcept {
+  template<typename Visit>
+  void forEach(Visit visit) noexcept {
     for (Flow* flow = first_; flow != nullptr;) {
       Flow* next = flow->next_;
       visit(*flow);
@@ -75,7 +77,7 @@ public:
   }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
 
-private:
+ private:
   Flow* first_ = nullptr;
   std::uint32_t count_ = 0;
 };
@@ -94,7 +96,7 @@ struct HttpScratch {
 
 /// The Date of generated answers, formatted once a second.
 class DateCache {
-public:
+ public:
   [[nodiscard]] std::string_view at(std::uint64_t wallMs) noexcept {
     if (wallMs / 1000 != second_) {
       second_ = wallMs / 1000;
@@ -103,7 +105,7 @@ public:
     return {text_, http::kDateBytes};
   }
 
-private:
+ private:
   std::uint64_t second_ = 0;
   char text_[http::kDateBytes] = {};
 };

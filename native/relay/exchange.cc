@@ -14,7 +14,8 @@ namespace sluice::relay {
 
 namespace {
 
-/// Bodies with less than this to go are copied: two copies cost less than filling and emptying a pipe.
+/// Bodies with less than this to go are copied: two copies cost less than filling and emptying a
+/// pipe.
 constexpr std::uint64_t kSpliceFrom = 64 * 1024;
 constexpr std::uint8_t kMaxInterims = 16;
 
@@ -46,7 +47,8 @@ const plan::Target& Exchange::target() const noexcept {
   return plan_->plan().targets[pool().targets.first + tried_[tries_ - 1]];
 }
 
-// --- the request ---------------------------------------------------------------------------------------
+// --- the request
+// ---------------------------------------------------------------------------------------
 
 bool Exchange::normalizePath(const http::RequestHead& head, std::string_view& path) noexcept {
   if (head.path == "*") {
@@ -117,7 +119,8 @@ void Exchange::answerLocally(const http::RequestHead& head, std::string_view pat
   complete();
 }
 
-// --- targets -------------------------------------------------------------------------------------------
+// --- targets
+// -------------------------------------------------------------------------------------------
 
 bool Exchange::hasTriesLeft() const noexcept {
   const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
@@ -214,8 +217,8 @@ bool Exchange::mayRetry(Errc why) const noexcept {
   case Retry::Never:
     return false;
   case Retry::IfReused:
-    // Before the first byte of a response; an idempotent request whose body has not been touched can be
-    // sent again, whether the connection was reused or not.
+    // Before the first byte of a response; an idempotent request whose body has not been touched
+    // can be sent again, whether the connection was reused or not.
     return isIdempotent_ && !hasSentBody_;
   case Retry::Always:
     // Connecting failed: nothing has been sent.
@@ -261,7 +264,8 @@ void Exchange::onUpstreamFailed(Errc why) noexcept {
   tryNext(why);
 }
 
-// --- towards the target --------------------------------------------------------------------------------
+// --- towards the target
+// --------------------------------------------------------------------------------
 
 void Exchange::sendRequest() noexcept {
   const http::RequestHead& head = client_.request();
@@ -279,16 +283,16 @@ void Exchange::sendRequest() noexcept {
   }
   phase_ = Phase::Waiting;
   hasSentBody_ = body.bytes > 0;
-  const SendState state = upstream_->sendRequest(
-      head,
-      {.listener = listener(),
-       .route = *route_,
-       .target = target(),
-       .clientIp = client_.addressText(),
-       .isTrusted = isTrusted(listener(), client_.address()),
-       .path = path,
-       .keepUpgrade = wantsUpgrade_},
-      body);
+  const SendState state =
+      upstream_->sendRequest(head,
+                             {.listener = listener(),
+                              .route = *route_,
+                              .target = target(),
+                              .clientIp = client_.addressText(),
+                              .isTrusted = isTrusted(listener(), client_.address()),
+                              .path = path,
+                              .keepUpgrade = wantsUpgrade_},
+                             body);
   countRequest(body.bytes);
   afterUpstreamSend(state);
 }
@@ -307,8 +311,8 @@ void Exchange::onRequestBody(const BodySlices& body) noexcept {
 
 void Exchange::afterUpstreamSend(SendState state) noexcept {
   if (state == SendState::Broken) {
-    // The target may have answered before it closed: what it sent is still to be received, and the end
-    // after it tells how to go on.
+    // The target may have answered before it closed: what it sent is still to be received, and the
+    // end after it tells how to go on.
     isUpstreamBlocked_ = true;
     upstream_->resumeResponse();
     armForProgress();
@@ -346,7 +350,8 @@ void Exchange::spliceRequest() noexcept {
   requestPump_.start(*source, *sink, remaining);
 }
 
-// --- towards the client --------------------------------------------------------------------------------
+// --- towards the client
+// --------------------------------------------------------------------------------
 
 void Exchange::onInterim(const http::ResponseHead& head) noexcept {
   if (++interims_ > kMaxInterims) {
@@ -494,7 +499,8 @@ void Exchange::onTunnelEnd(Errc why, std::uint64_t bytesIn, std::uint64_t bytesO
   end(why);
 }
 
-// --- the end -------------------------------------------------------------------------------------------
+// --- the end
+// -------------------------------------------------------------------------------------------
 
 void Exchange::armForProgress() noexcept {
   const plan::Timeouts& timeouts = listener().timeouts;

@@ -1,12 +1,12 @@
-// One request and its response, between a client session and an upstream session: route, pick, connect or
-// reuse, retry, timeouts, statistics, the log line. Knows policy and no protocol.
+// One request and its response, between a client session and an upstream session: route, pick,
+// connect or reuse, retry, timeouts, statistics, the log line. Knows policy and no protocol.
 //
 //   phase      | meaning                                     | ends by
 //   Idle       | no request                                  | begin()
-//   Connecting | the upstream connection is being made       | onConnected(), timeout -> next target
-//   Waiting    | request under way, no response head yet     | onResponse(), failure -> retry or error answer
-//   Responding | head sent, body under way                   | its end, or a cut
-//   Switched   | the connections are a tunnel                | the tunnel's owner, end()
+//   Connecting | the upstream connection is being made       | onConnected(), timeout -> next
+//   target Waiting    | request under way, no response head yet     | onResponse(), failure ->
+//   retry or error answer Responding | head sent, body under way                   | its end, or a
+//   cut Switched   | the connections are a tunnel                | the tunnel's owner, end()
 //
 // Embedded in its client session, which lives on one worker; used for one request after another.
 #pragma once
@@ -22,7 +22,7 @@
 namespace sluice::relay {
 
 class Exchange final : public net::TimerOwner, public net::PumpOwner {
-public:
+ public:
   Exchange(Context& context, ClientSession& client) noexcept;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -61,7 +61,7 @@ public:
   [[nodiscard]] const FlowStats& stats() const noexcept { return stats_; }
   [[nodiscard]] const plan::Listener& listener() const noexcept;
 
-private:
+ private:
   enum class Phase : std::uint8_t { Idle, Connecting, Waiting, Responding, Switched };
   static constexpr std::size_t kMaxTries = 11;
 
@@ -75,7 +75,8 @@ private:
   void answerLocally(const http::RequestHead& head, std::string_view path) noexcept;
   [[nodiscard]] bool pickTarget() noexcept;
   void releaseTarget() noexcept;
-  /// Connects to, or takes an idle connection of, the next target; answers with an error when none is left.
+  /// Connects to, or takes an idle connection of, the next target; answers with an error when none
+  /// is left.
   void tryNext(Errc why) noexcept;
   [[nodiscard]] bool tryTarget(bool mayReuse, Errc& why) noexcept;
   void sendRequest() noexcept;
@@ -112,7 +113,8 @@ private:
   upstream::PlanLease plan_;
   const plan::Route* route_ = nullptr;
   UpstreamSession* upstream_ = nullptr;
-  /// Positions within the pool that failed on a fresh connection; the last one is the current target's.
+  /// Positions within the pool that failed on a fresh connection; the last one is the current
+  /// target's.
   std::array<std::uint32_t, kMaxTries> tried_{};
   std::uint32_t tries_ = 0;
   FlowStats stats_;

@@ -27,8 +27,9 @@ struct FlowStats {
     forEach([=](plan::StatShard& shard) { shard.latency(ns); });
   }
 
-private:
-  template<typename Visit> void forEach(Visit visit) const noexcept {
+ private:
+  template<typename Visit>
+  void forEach(Visit visit) const noexcept {
     for (plan::StatShard* shard : {listener, route, pool, target}) {
       if (shard != nullptr) {
         visit(*shard);

@@ -64,8 +64,8 @@ bool H1BodyReader::readChunked(BufferPool& pool, std::string_view& input,
     }
     if (!step.trailerName.empty()) {
       // Trailers are few and rare: copied, because they are forwarded only once all have been seen.
-      for (const std::string_view part :
-           {step.trailerName, std::string_view(": "), step.trailerValue, std::string_view("\r\n")}) {
+      for (const std::string_view part : {step.trailerName, std::string_view(": "),
+                                          step.trailerValue, std::string_view("\r\n")}) {
         if (!trailers_.append(pool, part)) {
           return false;
         }

@@ -1,5 +1,5 @@
-// HTTP/1.1 body framing, both ways, for both sides: reading (length, chunked, until close) into payload
-// slices, and writing payload slices as the next hop is to see them framed.
+// HTTP/1.1 body framing, both ways, for both sides: reading (length, chunked, until close) into
+// payload slices, and writing payload slices as the next hop is to see them framed.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@
 namespace sluice::relay {
 
 class H1BodyReader {
-public:
+ public:
   void begin(http::BodyKind kind, std::uint64_t length) noexcept;
   /// Takes payload off the front of `input`. False when it is malformed.
   [[nodiscard]] bool read(BufferPool& pool, std::string_view& input, BodySlices& body) noexcept;
@@ -35,7 +35,7 @@ public:
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
   void clear(BufferPool& pool) noexcept { trailers_.clear(pool); }
 
-private:
+ private:
   [[nodiscard]] bool readChunked(BufferPool& pool, std::string_view& input,
                                  BodySlices& body) noexcept;
 
@@ -52,13 +52,13 @@ enum class BodyFraming : std::uint8_t { None, Length, Chunked, UntilClose };
 
 /// One message's bytes for the wire, as parts of what is held elsewhere.
 class H1Parts {
-public:
+ public:
   void addHead(std::string_view head) noexcept { add(head); }
   void addBody(BodyFraming framing, const BodySlices& body) noexcept;
   [[nodiscard]] std::span<const iovec> parts() const noexcept { return {parts_.data(), count_}; }
   [[nodiscard]] bool isEmpty() const noexcept { return count_ == 0; }
 
-private:
+ private:
   void add(std::string_view bytes) noexcept {
     if (!bytes.empty()) {
       parts_[count_++] = {const_cast<char*>(bytes.data()), bytes.size()};
@@ -74,6 +74,7 @@ private:
 [[nodiscard]] SendState sendParts(net::Stream& stream, BufferPool& pool, ByteQueue& queue,
                                   const H1Parts& parts) noexcept;
 /// Sends what is queued.
-[[nodiscard]] SendState flushQueue(net::Stream& stream, BufferPool& pool, ByteQueue& queue) noexcept;
+[[nodiscard]] SendState flushQueue(net::Stream& stream, BufferPool& pool,
+                                   ByteQueue& queue) noexcept;
 
 } // namespace sluice::relay

@@ -11,9 +11,11 @@ namespace sluice::relay {
 namespace {
 
 constexpr std::uint32_t kReceiveBytes = 32 * 1024;
-/// An answer that came before the request's body may be followed by so much of it; beyond, the connection ends.
+/// An answer that came before the request's body may be followed by so much of it; beyond, the
+/// connection ends.
 constexpr std::uint64_t kMaxSkipped = 64 * 1024;
-/// How long a client that has ended its side waits for its answer to begin, before it counts as gone.
+/// How long a client that has ended its side waits for its answer to begin, before it counts as
+/// gone.
 constexpr std::uint64_t kHalfClosedMs = 1000;
 /// How long a client may take to close after its last answer.
 constexpr std::uint64_t kLingerMs = 2000;
@@ -36,7 +38,8 @@ const plan::Listener& H1Client::listener() const noexcept {
   return plan_->plan().listeners[listenerIndex_];
 }
 
-// --- input ---------------------------------------------------------------------------------------------
+// --- input
+// ---------------------------------------------------------------------------------------------
 
 void H1Client::onReceived(net::Stream&, std::string_view bytes) noexcept {
   take(bytes);
@@ -147,8 +150,8 @@ bool H1Client::readHead() noexcept {
     scanned_ = 0;
   }
   const plan::Limits& limits = listener().limits;
-  // The first time it is parsed at once: a head mostly comes whole. One that comes in pieces is scanned
-  // for its end, so that it costs time linear in its length, and then parsed again.
+  // The first time it is parsed at once: a head mostly comes whole. One that comes in pieces is
+  // scanned for its end, so that it costs time linear in its length, and then parsed again.
   if (scanned_ != 0) {
     const std::size_t end = http::findHeadEnd(input_, scanned_);
     if (end == std::string_view::npos) {
@@ -314,8 +317,9 @@ void H1Client::onEvents(std::uint32_t) noexcept {
 void H1Client::onReceiveEnd(net::Stream&, net::StreamEnd end) noexcept {
   hasClientEnded_ = true;
   if (end == net::StreamEnd::Eof && (state_ == State::Waiting || state_ == State::Flushing)) {
-    // Half-closed: it has said all and waits for its answers (RFC 9112 9.6). Should it be gone altogether,
-    // the first bytes of the answer bring a reset; an answer that does not come is not waited for.
+    // Half-closed: it has said all and waits for its answers (RFC 9112 9.6). Should it be gone
+    // altogether, the first bytes of the answer bring a reset; an answer that does not come is not
+    // waited for.
     if (state_ == State::Waiting && !hasBegunAnswer_) {
       context_.loop.arm(timer_, kHalfClosedMs);
     }
@@ -328,7 +332,8 @@ void H1Client::onReceiveEnd(net::Stream&, net::StreamEnd end) noexcept {
   close();
 }
 
-// --- answers -------------------------------------------------------------------------------------------
+// --- answers
+// -------------------------------------------------------------------------------------------
 
 http::ConnectionOption H1Client::connectionOption() noexcept {
   keepAlive_ = keepAlive_ && !slot_->isClosing && (reader_.isAtEnd() || maySkipBody());
@@ -403,8 +408,8 @@ SendState H1Client::sendBody(const BodySlices& body) noexcept {
 
 void H1Client::sendError(Errc code) noexcept {
   // A malformed message has no known end, so nothing behind it can be trusted.
-  isRefused_ = isRefused_ || code == Errc::RequestMalformed ||
-               code == Errc::RequestBodyTooLarge || code == Errc::RequestBodyTimeout;
+  isRefused_ = isRefused_ || code == Errc::RequestMalformed || code == Errc::RequestBodyTooLarge ||
+               code == Errc::RequestBodyTimeout;
   keepAlive_ = keepAlive_ && !isRefused_;
   const bool isClosing = connectionOption() == http::ConnectionOption::Close;
   http::HeadWriter writer(context_.http.head);
@@ -490,7 +495,8 @@ void H1Client::onSendRoom(net::Stream&) noexcept {
   }
 }
 
-// --- after an answer -----------------------------------------------------------------------------------
+// --- after an answer
+// -----------------------------------------------------------------------------------
 
 void H1Client::endExchange() noexcept {
   if (state_ == State::Closed) {
@@ -536,7 +542,8 @@ void H1Client::nextRequest() noexcept {
   }
 }
 
-/// Closes so that the answer arrives: bytes that nobody reads would make the kernel reset the connection.
+/// Closes so that the answer arrives: bytes that nobody reads would make the kernel reset the
+/// connection.
 void H1Client::finishClosing() noexcept {
   const bool mayLoseAnswer = isRefused_ || !reader_.isAtEnd() || !in_.isEmpty() || !input_.empty();
   if (!mayLoseAnswer || hasClientEnded_) {
@@ -578,7 +585,8 @@ void H1Client::onTimer(net::Timer&) noexcept {
 }
 
 void H1Client::onDrain() noexcept {
-  // A head that has begun is answered; the connection closes after it, because its listener is closing.
+  // A head that has begun is answered; the connection closes after it, because its listener is
+  // closing.
   if (state_ == State::Idle) {
     close();
   }
@@ -590,7 +598,8 @@ void H1Client::onListenerClosed() noexcept {
   }
 }
 
-// --- tunnel --------------------------------------------------------------------------------------------
+// --- tunnel
+// --------------------------------------------------------------------------------------------
 
 void H1Client::switchProtocols(net::Stream& upstream, std::string_view early) noexcept {
   BufferPool& buffers = context_.loop.buffers();
@@ -616,7 +625,8 @@ void H1Client::onTunnelEnd(Errc why) noexcept {
   close();
 }
 
-// --- birth and death -----------------------------------------------------------------------------------
+// --- birth and death
+// -----------------------------------------------------------------------------------
 
 void H1Client::close() noexcept {
   if (state_ == State::Closed) {

@@ -1,5 +1,5 @@
-// An HTTP/1.1 connection from a client: reads and frames requests one after another, writes responses. What is
-// to become of a request is the exchange's business.
+// An HTTP/1.1 connection from a client: reads and frames requests one after another, writes
+// responses. What is to become of a request is the exchange's business.
 //
 //   state     | meaning                               | bytes that arrive
 //   Idle      | between requests                      | begin a head
@@ -33,7 +33,7 @@ class H1Client final : public Flow,
                        public net::StreamOwner,
                        public net::TimerOwner,
                        public TunnelOwner {
-public:
+ public:
   /// Takes over an accepted connection. The acceptor has counted it.
   static void open(Context& context, std::shared_ptr<ListenerSlot> slot, UniqueFd fd,
                    const net::SocketAddress& client) noexcept;
@@ -48,7 +48,7 @@ public:
   void onCut() noexcept override { close(); }
   void dispose() noexcept override;
 
-private:
+ private:
   enum class State : std::uint8_t {
     Idle,
     Head,

@@ -18,8 +18,8 @@ constexpr std::uint32_t kLeaveEarlyMs = 500;
 
 H1Upstream::H1Upstream(Context& context, std::shared_ptr<upstream::TargetPool> pool,
                        Exchange& exchange) noexcept
-    : context_(context), pool_(std::move(pool)), exchange_(&exchange),
-      stream_(context.loop, *this), idle_(*this) {
+    : context_(context), pool_(std::move(pool)), exchange_(&exchange), stream_(context.loop, *this),
+      idle_(*this) {
   stream_.setReceiveBytes(kReceiveBytes);
 }
 
@@ -43,7 +43,8 @@ void H1Upstream::close() noexcept {
   context_.loop.dispose(*this);
 }
 
-// --- between requests ----------------------------------------------------------------------------------
+// --- between requests
+// ----------------------------------------------------------------------------------
 
 void H1Upstream::assign(Exchange& exchange) noexcept {
   exchange_ = &exchange;
@@ -91,7 +92,8 @@ void H1Upstream::waitInPool() noexcept {
   stream_.startReceive();
 }
 
-// --- requests ------------------------------------------------------------------------------------------
+// --- requests
+// ------------------------------------------------------------------------------------------
 
 Status H1Upstream::connect() noexcept {
   return stream_.connect(pool_->address());
@@ -125,8 +127,8 @@ SendState H1Upstream::sendRequest(const http::RequestHead& head,
   }
   http::HeadWriter writer(context_.http.head);
   if (!http::writeRequestHead(writer, head, context)) {
-    // Cannot be: the scratch is larger than the largest head with the largest edits. The response timer
-    // ends it if it is.
+    // Cannot be: the scratch is larger than the largest head with the largest edits. The response
+    // timer ends it if it is.
     SLUICE_ASSERT(false);
     return SendState::Broken;
   }
@@ -153,7 +155,8 @@ net::Stream* H1Upstream::spliceSink() noexcept {
   return out_.isEmpty() && requestFraming_ == BodyFraming::Length ? &stream_ : nullptr;
 }
 
-// --- responses -----------------------------------------------------------------------------------------
+// --- responses
+// -----------------------------------------------------------------------------------------
 
 void H1Upstream::onReceived(net::Stream&, std::string_view bytes) noexcept {
   if (state_ == State::Idle) {
@@ -327,7 +330,8 @@ net::Stream* H1Upstream::spliceSource(std::uint64_t& remaining) noexcept {
   return remaining > 0 && in_.isEmpty() ? &stream_ : nullptr;
 }
 
-// --- making and finding --------------------------------------------------------------------------------
+// --- making and finding
+// --------------------------------------------------------------------------------
 
 UpstreamSession* reuseUpstream(const std::shared_ptr<upstream::TargetPool>& pool,
                                Exchange& exchange) noexcept {

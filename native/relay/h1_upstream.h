@@ -1,5 +1,5 @@
-// An HTTP/1.1 connection to a target: writes requests, reads and frames responses, waits in the target's pool
-// in between. Knows nothing of routes, retries or clients.
+// An HTTP/1.1 connection to a target: writes requests, reads and frames responses, waits in the
+// target's pool in between. Knows nothing of routes, retries or clients.
 //
 //   state      | meaning                              | bytes that arrive
 //   Connecting | TCP handshake                        | -
@@ -28,7 +28,7 @@ class H1Upstream final : public UpstreamSession,
                          public net::StreamOwner,
                          public net::TimerOwner,
                          public net::Disposable {
-public:
+ public:
   H1Upstream(Context& context, std::shared_ptr<upstream::TargetPool> pool,
              Exchange& exchange) noexcept;
 
@@ -56,7 +56,7 @@ public:
 
   void dispose() noexcept override;
 
-private:
+ private:
   enum class State : std::uint8_t { Connecting, Idle, Head, Body, Done, Closed };
 
   void onReceived(net::Stream& stream, std::string_view bytes) noexcept override;

@@ -1,6 +1,7 @@
-// What the exchange sees of the two sides of a request, whatever protocol they speak: a client session that
-// brings requests and takes responses, an upstream session that takes requests and brings responses. Sessions
-// know their protocol and no policy; the exchange knows policy and no protocol.
+// What the exchange sees of the two sides of a request, whatever protocol they speak: a client
+// session that brings requests and takes responses, an upstream session that takes requests and
+// brings responses. Sessions know their protocol and no policy; the exchange knows policy and no
+// protocol.
 #pragma once
 
 #include <sys/uio.h>
@@ -50,10 +51,11 @@ enum class SendState : std::uint8_t {
 };
 
 class ClientSession {
-public:
+ public:
   /// Describes the request again, for another attempt. Valid until the next parse on this worker.
   [[nodiscard]] virtual const http::RequestHead& request() noexcept = 0;
-  /// Takes the request body that has arrived. False when it is malformed or too large; `problem` says which.
+  /// Takes the request body that has arrived. False when it is malformed or too large; `problem`
+  /// says which.
   [[nodiscard]] virtual bool takeBody(BodySlices& body, Errc& problem) noexcept = 0;
   /// The exchange has become able to take (more of) the request body.
   virtual void resumeBody() noexcept = 0;
@@ -79,7 +81,8 @@ public:
   virtual void skipRequestBody(std::uint64_t bytes) noexcept = 0;
   virtual void skipResponseBody(std::uint64_t bytes) noexcept = 0;
 
-  /// The 101 has been sent: both connections become a tunnel. `early`: what the target sent behind it.
+  /// The 101 has been sent: both connections become a tunnel. `early`: what the target sent behind
+  /// it.
   virtual void switchProtocols(net::Stream& upstream, std::string_view early) noexcept = 0;
 
   /// The response has been sent whole: go on with the next request.
@@ -90,12 +93,12 @@ public:
   [[nodiscard]] virtual const net::SocketAddress& address() const noexcept = 0;
   [[nodiscard]] virtual std::string_view addressText() const noexcept = 0;
 
-protected:
+ protected:
   ~ClientSession() = default;
 };
 
 class UpstreamSession {
-public:
+ public:
   /// The request's head and what has arrived of its body.
   [[nodiscard]] virtual SendState sendRequest(const http::RequestHead& head,
                                               const http::ForwardContext& context,
@@ -118,7 +121,7 @@ public:
   /// For a tunnel.
   [[nodiscard]] virtual net::Stream& stream() noexcept = 0;
 
-protected:
+ protected:
   ~UpstreamSession() = default;
 };
 

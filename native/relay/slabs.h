@@ -1,4 +1,5 @@
-// Where a worker's flows are made: one slab a type, so that memory is reused without going to the heap.
+// Where a worker's flows are made: one slab a type, so that memory is reused without going to the
+// heap.
 #pragma once
 
 #include "base/slab.h"

@@ -119,7 +119,8 @@ void TcpRelay::onConnected(net::Stream&, Errc outcome) noexcept {
   balance::onSuccess(*target().state);
   stats_.target->add(Counter::Connections);
   tunnel_.emplace(context_, *this, client_, upstream_);
-  tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice}, stats_, {}, {});
+  tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice}, stats_, {},
+                 {});
 }
 
 void TcpRelay::onTimer(net::Timer&) noexcept {
@@ -127,7 +128,8 @@ void TcpRelay::onTimer(net::Timer&) noexcept {
 }
 
 void TcpRelay::onReceiveEnd(net::Stream& stream, net::StreamEnd) noexcept {
-  // Before the tunnel takes over only the client can end, and only by a reset: nothing is received yet.
+  // Before the tunnel takes over only the client can end, and only by a reset: nothing is received
+  // yet.
   if (&stream == &client_) {
     end(Errc::ClientAborted);
   }

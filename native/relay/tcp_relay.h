@@ -1,5 +1,5 @@
-// Layer 4, TCP: one client connection and the upstream connection made for it. Picks a target, connects,
-// tries another when that fails, then leaves the bytes to a Tunnel.
+// Layer 4, TCP: one client connection and the upstream connection made for it. Picks a target,
+// connects, tries another when that fails, then leaves the bytes to a Tunnel.
 //
 // Lives on the worker that accepted the client, from a slab; ends itself when the tunnel ends.
 #pragma once
@@ -18,7 +18,7 @@ class TcpRelay final : public Flow,
                        public net::StreamOwner,
                        public net::TimerOwner,
                        public TunnelOwner {
-public:
+ public:
   /// Takes over an accepted connection. The acceptor has counted it.
   static void open(Context& context, const ListenerSlot& slot, UniqueFd fd,
                    const net::SocketAddress& client) noexcept;
@@ -29,7 +29,7 @@ public:
   void onCut() noexcept override;
   void dispose() noexcept override;
 
-private:
+ private:
   static constexpr std::size_t kMaxTries = 11;
 
   void onReceived(net::Stream&, std::string_view) noexcept override {}

@@ -16,8 +16,8 @@ Tunnel::Tunnel(Context& context, TunnelOwner& owner, net::Stream& client,
       up_(context.pipes, *this, client, upstream, Counter::BytesIn),
       down_(context.pipes, *this, upstream, client, Counter::BytesOut), idle_(*this) {}
 
-void Tunnel::start(const TunnelOptions& options, const FlowStats& stats, std::string_view toUpstream,
-                   std::string_view toClient) noexcept {
+void Tunnel::start(const TunnelOptions& options, const FlowStats& stats,
+                   std::string_view toUpstream, std::string_view toClient) noexcept {
   options_ = options;
   stats_ = stats;
   isRunning_ = true;
@@ -94,8 +94,9 @@ void Tunnel::resume(Direction& direction) noexcept {
 }
 
 void Tunnel::pumpIfBulky(Direction& direction, std::size_t received) noexcept {
-  direction.fullReceives =
-      received == kReceiveBytes ? static_cast<std::uint8_t>(direction.fullReceives + 1) : std::uint8_t{0};
+  direction.fullReceives = received == kReceiveBytes
+                               ? static_cast<std::uint8_t>(direction.fullReceives + 1)
+                               : std::uint8_t{0};
   if (direction.fullReceives < kBulkyAfter || !direction.mayPump || !direction.pending.isEmpty()) {
     return;
   }

@@ -1,8 +1,9 @@
-// Relays bytes between two open streams in both directions, with backpressure and half-close: the body of the
-// TCP relay, and of HTTP connections that have switched protocols. Starts by copying; a direction that keeps
-// filling its receive buffer moves to a pump (splice).
+// Relays bytes between two open streams in both directions, with backpressure and half-close: the
+// body of the TCP relay, and of HTTP connections that have switched protocols. Starts by copying; a
+// direction that keeps filling its receive buffer moves to a pump (splice).
 //
-// Worker-local; owned by whoever owns the two streams. After onTunnelEnd() it does nothing any more.
+// Worker-local; owned by whoever owns the two streams. After onTunnelEnd() it does nothing any
+// more.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,12 @@ namespace sluice::relay {
 class Tunnel;
 
 class TunnelOwner {
-public:
-  /// Both directions have ended (Errc::None), or why the tunnel was cut. The streams are still open.
+ public:
+  /// Both directions have ended (Errc::None), or why the tunnel was cut. The streams are still
+  /// open.
   virtual void onTunnelEnd(Errc why) noexcept = 0;
 
-protected:
+ protected:
   ~TunnelOwner() = default;
 };
 
@@ -33,7 +35,7 @@ struct TunnelOptions {
 };
 
 class Tunnel final : public net::StreamOwner, public net::PumpOwner, public net::TimerOwner {
-public:
+ public:
   Tunnel(Context& context, TunnelOwner& owner, net::Stream& client, net::Stream& upstream) noexcept;
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
@@ -48,7 +50,7 @@ public:
   [[nodiscard]] std::uint64_t bytesIn() const noexcept { return up_.bytes; }
   [[nodiscard]] std::uint64_t bytesOut() const noexcept { return down_.bytes; }
 
-private:
+ private:
   struct Direction {
     Direction(net::PipePool& pipes, net::PumpOwner& owner, net::Stream& source, net::Stream& sink,
               Counter counted) noexcept

@@ -1,5 +1,5 @@
-// Runs every registered test, or those whose name contains the first argument; prints a closing line that
-// counts them and exits 1 if any failed.
+// Runs every registered test, or those whose name contains the first argument; prints a closing
+// line that counts them and exits 1 if any failed.
 #include <cstring>
 
 #include "test/test.h"

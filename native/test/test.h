@@ -1,4 +1,5 @@
-// A test is a function that registers itself; CHECK reports and goes on, so one run shows all that is wrong.
+// A test is a function that registers itself; CHECK reports and goes on, so one run shows all that
+// is wrong.
 #pragma once
 
 #include <cstdio>

@@ -1,6 +1,7 @@
-// One worker's side of a target: where it is and the idle upstream connections to it, newest first (the one
-// used last is the likeliest to be alive and warm). Lives as long as a plan of this worker names the target or
-// an upstream of it is open; once no plan does it is retired, and nothing is pooled again.
+// One worker's side of a target: where it is and the idle upstream connections to it, newest first
+// (the one used last is the likeliest to be alive and warm). Lives as long as a plan of this worker
+// names the target or an upstream of it is open; once no plan does it is retired, and nothing is
+// pooled again.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +17,21 @@ namespace sluice::upstream {
 
 /// An upstream connection that is waiting for its next request.
 class IdleUpstream {
-public:
+ public:
   /// Its target is retired or the worker stops: close. It is out of the pool already.
   virtual void onEvicted() noexcept = 0;
 
-protected:
+ protected:
   ~IdleUpstream() = default;
 
-private:
+ private:
   friend class TargetPool;
   IdleUpstream* newer_ = nullptr;
   IdleUpstream* older_ = nullptr;
 };
 
 class TargetPool {
-public:
+ public:
   explicit TargetPool(const plan::Target& target) noexcept;
   TargetPool(const TargetPool&) = delete;
   TargetPool& operator=(const TargetPool&) = delete;
@@ -47,7 +48,7 @@ public:
   /// Evicts all and keeps none from now on.
   void retire() noexcept;
 
-private:
+ private:
   void evictAll() noexcept;
 
   net::SocketAddress address_;
@@ -57,9 +58,10 @@ private:
   bool isRetired_ = false;
 };
 
-/// A plan as one worker carries it out. Counted, not shared: leases are taken and returned on that worker.
+/// A plan as one worker carries it out. Counted, not shared: leases are taken and returned on that
+/// worker.
 class ActivePlan {
-public:
+ public:
   ActivePlan(std::shared_ptr<const plan::Plan> plan, std::vector<std::uint16_t> logs) noexcept
       : plan_(std::move(plan)), logs_(std::move(logs)) {}
 
@@ -71,7 +73,7 @@ public:
   [[nodiscard]] std::uint16_t log(std::uint32_t listener) const noexcept { return logs_[listener]; }
   static constexpr std::uint16_t kNoLog = 0xffff;
 
-private:
+ private:
   friend class PlanLease;
   friend class TargetPools;
 
@@ -83,7 +85,7 @@ private:
 
 /// Keeps a plan alive for a flow that began under it.
 class PlanLease {
-public:
+ public:
   PlanLease() noexcept = default;
   explicit PlanLease(ActivePlan* plan) noexcept : plan_(plan) {
     if (plan_ != nullptr) {
@@ -107,20 +109,20 @@ public:
   [[nodiscard]] const ActivePlan* operator->() const noexcept { return plan_; }
   [[nodiscard]] bool operator==(const PlanLease& other) const noexcept = default;
 
-private:
+ private:
   ActivePlan* plan_ = nullptr;
 };
 
 /// The pools of one worker, found again when the next plan names the same target.
 class TargetPools {
-public:
+ public:
   /// Takes a plan into force: retires the pools of targets that it does not name.
   [[nodiscard]] PlanLease activate(std::shared_ptr<const plan::Plan> plan,
                                    std::vector<std::uint16_t> logs);
   /// Evicts every idle upstream.
   void retireAll() noexcept;
 
-private:
+ private:
   std::unordered_map<const plan::TargetState*, std::shared_ptr<TargetPool>> pools_;
 };
 

@@ -16,8 +16,8 @@ bool isStream(const plan::Listener& listener) noexcept {
   return listener.protocol != Protocol::Udp;
 }
 
-/// Listeners with the same key share sockets across plans. A port that the system chooses belongs to the
-/// listener's name.
+/// Listeners with the same key share sockets across plans. A port that the system chooses belongs
+/// to the listener's name.
 std::string keyOf(const plan::Listener& listener) {
   const plan::Address& address = listener.address;
   std::string key = isStream(listener) ? "stream/" : "datagram/";
@@ -37,7 +37,8 @@ std::uint64_t nowMs() noexcept {
          static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
-Applied failure(FailureKind kind, std::int32_t listener, std::string errorName, std::string detail) {
+Applied failure(FailureKind kind, std::int32_t listener, std::string errorName,
+                std::string detail) {
   Applied out;
   out.failure = kind;
   out.listener = listener;
@@ -48,7 +49,8 @@ Applied failure(FailureKind kind, std::int32_t listener, std::string errorName, 
 
 } // namespace
 
-Engine::Engine(std::uint32_t workers) : workerCount_(std::max(workers, 1U)), registry_(workerCount_) {}
+Engine::Engine(std::uint32_t workers)
+    : workerCount_(std::max(workers, 1U)), registry_(workerCount_) {}
 
 bool Engine::startWorkers() {
   if (!workers_.empty()) {
@@ -93,7 +95,7 @@ Applied Engine::openListener(const plan::Plan& plan, std::uint32_t index, Openin
   }
   std::vector<UniqueFd>& sockets = opening.sockets.back();
   for (std::uint32_t i = 0; i < workerCount_; ++i) {
-    net::Listening opened = isUnix && i > 0     ? net::duplicate(sockets.front())
+    net::Listening opened = isUnix && i > 0      ? net::duplicate(sockets.front())
                             : isStream(listener) ? net::listenStream(address)
                                                  : net::bindDatagram(address);
     if (!opened.fd.isOpen()) {
@@ -101,9 +103,8 @@ Applied Engine::openListener(const plan::Plan& plan, std::uint32_t index, Openin
     }
     sockets.push_back(std::move(opened.fd));
   }
-  opening.listeners.emplace(key, Opened{.id = nextId_++,
-                                        .port = address.port(),
-                                        .path = listener.address.path});
+  opening.listeners.emplace(
+      key, Opened{.id = nextId_++, .port = address.port(), .path = listener.address.path});
   return {};
 }
 

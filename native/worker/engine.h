@@ -1,5 +1,6 @@
-// The native engine as its hosts see it (the addon, the stand-alone test host): takes plans, opens what they
-// need, hands them to the workers, reads their facts. All calls on one thread, the host's main thread.
+// The native engine as its hosts see it (the addon, the stand-alone test host): takes plans, opens
+// what they need, hands them to the workers, reads their facts. All calls on one thread, the host's
+// main thread.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ struct Applied {
 };
 
 class Engine {
-public:
+ public:
   explicit Engine(std::uint32_t workers);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -39,8 +40,8 @@ public:
   [[nodiscard]] Applied apply(std::span<const std::uint8_t> encodedPlan);
   /// Every worker has taken over the plan last applied.
   [[nodiscard]] bool isSettled() const noexcept;
-  /// Sums the shards into `into` as STATS_STRIDE doubles an entity. Returns the doubles written, 0 when they
-  /// do not fit.
+  /// Sums the shards into `into` as STATS_STRIDE doubles an entity. Returns the doubles written, 0
+  /// when they do not fit.
   std::size_t snapshot(std::span<double> into) const noexcept;
   /// Two doubles a target: milliseconds it stays ejected, work in flight.
   std::size_t targetStates(std::span<double> into) const noexcept;
@@ -48,7 +49,7 @@ public:
   [[nodiscard]] std::uint32_t openFlows() const noexcept;
   void close() noexcept;
 
-private:
+ private:
   struct Opened {
     std::uint32_t id = 0;
     std::uint16_t port = 0;

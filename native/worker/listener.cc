@@ -24,8 +24,8 @@ bool Listener::keep(std::uint32_t index) noexcept {
   const Protocol protocol = context_.current->plan().listeners[index].protocol;
   const bool isSame = protocol == std::exchange(protocol_, protocol);
   if (!isSame) {
-    // Only between the stream protocols: sockets for datagrams are never taken over by them. The flows keep
-    // the slot that they know, and with it the plan that they were made for.
+    // Only between the stream protocols: sockets for datagrams are never taken over by them. The
+    // flows keep the slot that they know, and with it the plan that they were made for.
     slot_->isClosing = true;
     slot_ = std::make_shared<relay::ListenerSlot>();
   }

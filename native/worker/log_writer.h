@@ -1,6 +1,6 @@
-// The thread that writes access logs: it takes records off the workers' rings and writes them to their files
-// in batches. A disk that is slow or full stalls this thread alone; the rings fill and the workers count what
-// they could not hand over.
+// The thread that writes access logs: it takes records off the workers' rings and writes them to
+// their files in batches. A disk that is slow or full stalls this thread alone; the rings fill and
+// the workers count what they could not hand over.
 #pragma once
 
 #include <pthread.h>
@@ -20,7 +20,7 @@
 namespace sluice::worker {
 
 class LogWriter {
-public:
+ public:
   /// `rings`: one a worker; they outlive the writer's thread.
   explicit LogWriter(std::vector<ByteRing*> rings) noexcept : rings_(std::move(rings)) {}
   LogWriter(const LogWriter&) = delete;
@@ -28,16 +28,16 @@ public:
   ~LogWriter() { close(); }
 
   // Main thread:
-  /// A plan is about to name its logs. A log that the last plan did not name either is closed: flows of plans
-  /// before that have had a reload's time to end.
+  /// A plan is about to name its logs. A log that the last plan did not name either is closed:
+  /// flows of plans before that have had a reload's time to end.
   void beginPlan();
-  /// Gives the number by which records name this file; a path that was opened before keeps its number and
-  /// goes on in the new descriptor, so a log that was moved away is let go.
+  /// Gives the number by which records name this file; a path that was opened before keeps its
+  /// number and goes on in the new descriptor, so a log that was moved away is let go.
   [[nodiscard]] std::uint16_t use(const std::string& path, UniqueFd fd);
   /// Writes what is left and ends the thread.
   void close() noexcept;
 
-private:
+ private:
   static void* main(void* self) noexcept;
   void run() noexcept;
   bool collect() noexcept;

@@ -15,25 +15,24 @@ constexpr std::size_t kLogRingBytes = 1024 * 1024;
 
 Worker::Worker(std::uint32_t index) noexcept
     : rng_(0x51u * (index + 1)), log_(kLogRingBytes),
-      http_(std::make_unique<relay::HttpScratch>()),
-      context_{.worker = index,
-               .loop = loop_,
-               .pipes = pipes_,
-               .rng = rng_,
-               .log = log_,
-               .flows = flows_,
-               .slabs = slabs_,
-               .http = *http_,
-               .date = {},
-               .current = {}},
+      http_(std::make_unique<relay::HttpScratch>()), context_{.worker = index,
+                                                              .loop = loop_,
+                                                              .pipes = pipes_,
+                                                              .rng = rng_,
+                                                              .log = log_,
+                                                              .flows = flows_,
+                                                              .slabs = slabs_,
+                                                              .http = *http_,
+                                                              .date = {},
+                                                              .current = {}},
       waker_(*this) {}
 
 bool Worker::start() noexcept {
   if (!loop_.isOpen() || !waker_.start(loop_)) {
     return false;
   }
-  // The thread inherits the mask: signals are the main thread's business, and a splice into a closed
-  // socket raises SIGPIPE.
+  // The thread inherits the mask: signals are the main thread's business, and a splice into a
+  // closed socket raises SIGPIPE.
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
@@ -94,7 +93,8 @@ void Worker::open(std::uint32_t id, std::uint32_t index, ListenerHandover& hando
 
 void Worker::handle(ApplyCommand& command) noexcept {
   context_.current = pools_.activate(std::move(command.plan), std::move(command.logs));
-  std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> before = std::exchange(listeners_, {});
+  std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> before =
+      std::exchange(listeners_, {});
   bool hasClosed = false;
   for (std::uint32_t index = 0; index < command.listeners.size(); ++index) {
     ListenerHandover& handover = command.listeners[index];

@@ -1,5 +1,5 @@
-// A worker: one thread with one event loop that owns its listeners, flows, upstream pools, timers and buffers.
-// The main thread reaches it by mailbox only; what it publishes is atomic.
+// A worker: one thread with one event loop that owns its listeners, flows, upstream pools, timers
+// and buffers. The main thread reaches it by mailbox only; what it publishes is atomic.
 #pragma once
 
 #include <pthread.h>
@@ -41,7 +41,7 @@ struct StopCommand {};
 using Command = std::variant<ApplyCommand, DrainCommand, StopCommand>;
 
 class Worker final : public net::WakerOwner {
-public:
+ public:
   explicit Worker(std::uint32_t index) noexcept;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -61,7 +61,7 @@ public:
   /// Read by the log writer's thread.
   [[nodiscard]] ByteRing& log() noexcept { return log_; }
 
-private:
+ private:
   static void* main(void* self) noexcept;
   void run() noexcept;
   void onWake() noexcept override;

@@ -25,7 +25,8 @@ struct Probe final : TimerOwner {
 
 } // namespace
 
-TEST("a timer fires once, not early and at most two ticks late, over the whole reach of the wheel") {
+TEST(
+    "a timer fires once, not early and at most two ticks late, over the whole reach of the wheel") {
   std::uint64_t seed = 7;
   for (int round = 0; round < 2000; ++round) {
     seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
