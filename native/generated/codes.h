@@ -226,8 +226,7 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
     {"upstream_closed", "connection_terminated", 502, Side::Upstream, Retry::IfReused},
     {"upstream_reset", "connection_terminated", 502, Side::Upstream, Retry::IfReused},
     {"response_malformed", "http_protocol_error", 502, Side::Upstream, Retry::Never},
-    {"response_head_too_large", "http_response_header_section_size", 502, Side::Upstream,
-     Retry::Never},
+    {"response_head_too_large", "http_response_header_section_size", 502, Side::Upstream, Retry::Never},
     {"response_incomplete", "http_response_incomplete", 502, Side::Upstream, Retry::Never},
     {"response_timeout", "http_response_timeout", 504, Side::Upstream, Retry::Never},
     {"response_body_timeout", "connection_read_timeout", 504, Side::Upstream, Retry::Never},
@@ -249,8 +248,7 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
   return kErrcInfo[static_cast<std::size_t>(code)];
 }
 
-inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{
-    "round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
+inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{"round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
 
 /// Names these tables and the layout of an encoded plan.
 inline constexpr std::string_view kAbi = "76bd41e4";

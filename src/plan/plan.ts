@@ -130,7 +130,11 @@ export type RouteAction =
       readonly headers: readonly { readonly name: string; readonly value: string }[];
       readonly body: Uint8Array;
     }
-  | { readonly kind: 'redirect'; readonly status: number; readonly location: readonly LocationPart[] };
+  | {
+      readonly kind: 'redirect';
+      readonly status: number;
+      readonly location: readonly LocationPart[];
+    };
 
 /**
  * `scheme` is http, `host` the request's authority with its port, `path` the path after stripPrefix and addPrefix,
