@@ -14,6 +14,9 @@ export interface StreamRelayOptions {
   readonly onEnd: (code: ErrorCode) => void;
 }
 
+/** How long the last bytes before a reset may take to leave. */
+const FLUSH_MS = 5_000;
+
 export function relayStreams(options: StreamRelayOptions): void {
   const { client, upstream, idleMs, onBytesIn, onBytesOut, onEnd } = options;
   let isEnded = false;
@@ -24,9 +27,9 @@ export function relayStreams(options: StreamRelayOptions): void {
     isEnded = true;
     clearTimeout(idle);
     // An end that was not orderly must not look like one to the other side.
-    if (code === 'client_aborted') resetWhenWritten(upstream, idleMs);
+    if (code === 'client_aborted') resetWhenWritten(upstream);
     else upstream.destroy();
-    if (code === 'upstream_reset') resetWhenWritten(client, idleMs);
+    if (code === 'upstream_reset') resetWhenWritten(client);
     else client.destroy();
     onEnd(code);
   };
@@ -62,19 +65,24 @@ export function relayStreams(options: StreamRelayOptions): void {
   watch(upstream, client, 'upstream_reset');
 }
 
-/** Resets a connection once what was written to it has left, however long within `limitMs` that takes. */
-function resetWhenWritten(socket: Socket, limitMs: number): void {
+/** Resets a connection once what was written to it has left, which nobody waits for. */
+function resetWhenWritten(socket: Socket): void {
   if (socket.writableLength === 0) {
     abortSocket(socket);
     return;
   }
-  socket.setTimeout(limitMs, () => socket.destroy());
-  socket.once('drain', () => abortSocket(socket));
+  socket.unref();
+  socket.setTimeout(FLUSH_MS, () => socket.destroy());
+  if (socket.writableEnded) socket.once('finish', () => socket.destroy());
+  else socket.write('', () => abortSocket(socket));
 }
 
 /** Closes so that the other side notices: with a reset where the protocol has one. */
 export function abortSocket(socket: Socket): void {
-  // Sockets without a remote address are unix sockets, which know no reset, or gone already.
-  if (socket.connecting || socket.remoteAddress === undefined) socket.destroy();
-  else if (!socket.destroyed) socket.resetAndDestroy();
+  if (socket.destroyed) return;
+  // Unix sockets and sockets that are gone already have no remote address. One whose FIN is still on its way must
+  // not be reset: node would neither do it nor let go of the socket.
+  const isResettable = !socket.connecting && !socket.writableEnded && socket.remoteAddress;
+  if (isResettable) socket.resetAndDestroy();
+  else socket.destroy();
 }

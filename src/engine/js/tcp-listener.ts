@@ -67,8 +67,9 @@ class TcpListener implements Listening {
       client.destroy();
       return;
     }
-    const flow = new TcpFlow(client, this.#listener, pool, () => this.#flows.delete(flow));
+    const flow = new TcpFlow(client, this.#listener, pool);
     this.#flows.add(flow);
+    client.once('close', () => this.#flows.delete(flow));
     flow.start();
   }
 }
@@ -79,7 +80,6 @@ class TcpFlow {
   readonly #clientName: string;
   readonly #listener: LiveListener;
   readonly #pool: LivePool;
-  readonly #onEnd: () => void;
   readonly #beganMs = performance.now();
   readonly #tried: LiveTarget[] = [];
   #target: LiveTarget | null = null;
@@ -90,13 +90,12 @@ class TcpFlow {
   #bytesOut = 0;
   #isEnded = false;
 
-  constructor(client: net.Socket, listener: LiveListener, pool: LivePool, onEnd: () => void) {
+  constructor(client: net.Socket, listener: LiveListener, pool: LivePool) {
     this.#client = client;
     this.#clientHost = clientHostOf(client);
     this.#clientName = clientName(this.#clientHost, client.remotePort ?? 0);
     this.#listener = listener;
     this.#pool = pool;
-    this.#onEnd = onEnd;
   }
 
   start(): void {
@@ -214,7 +213,6 @@ class TcpFlow {
       },
       stats,
     );
-    this.#onEnd();
   }
 }
 
