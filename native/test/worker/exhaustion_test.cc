@@ -52,7 +52,7 @@ TEST("a request that finds no descriptor for an upstream is answered 503, and th
     const auto length = std::strtoul(head.c_str() + at + 16, nullptr, 10);
     CHECK_EQ(receive(client, length).size(), length);
   }
-  CHECK_EQ(errorsOf(engine, Errc::OutOfDescriptors), 1U);
+  CHECK(eventually([&] { return errorsOf(engine, Errc::OutOfDescriptors) == 1; }));
 
   send(client, kRequest);
   const UniqueFd upstream = target.accept();
@@ -78,7 +78,7 @@ TEST("a TCP client for whose upstream there is no descriptor is told so by the e
     CHECK(hasEnded(client));
     CHECK(eventually([&] { return engine.openFlows() == 0; }));
   }
-  CHECK(errorsOf(engine, Errc::OutOfDescriptors) > 0);
+  CHECK(eventually([&] { return errorsOf(engine, Errc::OutOfDescriptors) > 0; }));
   const Flow flow(applied.ports[0], target);
 }
 
