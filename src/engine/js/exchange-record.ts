@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { EntityStats } from './entity-stats.ts';
+import { roundMs } from './flow-log.ts';
 import type { LiveListener, LiveRoute } from './live-plan.ts';
 import type { RequestHead } from './request-head.ts';
 import type { LiveTarget } from './target.ts';
@@ -60,8 +61,10 @@ export class ExchangeRecord {
     target.begin();
   }
 
+  /** The attempt in progress is given up for another. */
   retries(): void {
     for (const stats of this.#seen) stats.add('retries');
+    this.#target?.stats.add('retries');
   }
 
   /** The attempt in progress has failed. A stale connection is not held against the target. */
@@ -88,7 +91,6 @@ export class ExchangeRecord {
     if (!this.#isTargetBusy || this.#target === null) return;
     this.#isTargetBusy = false;
     this.#target.end();
-    this.#target.stats.latency(performance.now() - this.#targetBeganMs);
   }
 
   bytesIn(count: number): void {
@@ -116,12 +118,14 @@ export class ExchangeRecord {
       stats.error(this.#error);
       stats.latency(durationMs);
     });
+    this.#target?.stats.latency(durationMs);
     this.#log(durationMs);
   }
 
   #log(durationMs: number): void {
     const { plan, log, stats } = this.#listener;
-    log?.write(
+    if (log === null) return;
+    log.write(
       {
         time: new Date().toISOString(),
         client: this.#clientName,
@@ -141,9 +145,4 @@ export class ExchangeRecord {
       stats,
     );
   }
-}
-
-/** Microseconds are as fine as anybody reads. */
-export function roundMs(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

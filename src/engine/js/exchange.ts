@@ -213,14 +213,12 @@ export class HttpExchange {
     // A pooled connection that the target had closed says nothing about the target.
     const isStale = isLost(code) && attempt.isReused && !attempt.hasAnswered;
     if (isStale) attempt.target.agent.closeIdle();
-    this.#record.failed(code, isStale);
-    if (this.#options.response.headersSent) {
-      this.abort(code);
-      return;
-    }
-    const next = this.#mayRepeat(code, attempt) ? this.#nextTarget(attempt.target, isStale) : null;
+    const mayRepeat = !this.#options.response.headersSent && this.#mayRepeat(code, attempt);
+    const next = mayRepeat ? this.#nextTarget(attempt.target, isStale) : null;
     if (next !== null) this.#record.retries();
-    this.#try(next, code);
+    this.#record.failed(code, isStale);
+    if (this.#options.response.headersSent) this.abort(code);
+    else this.#try(next, code);
   }
 
   /** RFC 9110 section 9.2.2: nothing was sent, or sending it twice is as good as once. */
@@ -230,15 +228,15 @@ export class HttpExchange {
     return isLost(code) && !attempt.hasAnswered && this.#head?.isIdempotent === true;
   }
 
-  /** Another target while retries last; the same one once more, on a new connection, after a stale one. */
+  /** After a stale connection the same target once more, on a new one; else another while retries last. */
   #nextTarget(last: LiveTarget, isStale: boolean): LiveTarget | null {
     const pool = this.#pool;
-    if (pool === null) return null;
-    const isAnotherAllowed = this.#tried.length <= pool.plan.retries;
-    const another = isAnotherAllowed ? pool.pick(this.#options.clientHost, this.#tried) : null;
-    if (another !== null || !isStale || this.#hasRepeatedStale) return another;
-    this.#hasRepeatedStale = true;
-    return last;
+    if (isStale && !this.#hasRepeatedStale) {
+      this.#hasRepeatedStale = true;
+      return last;
+    }
+    if (pool === null || this.#tried.length > pool.plan.retries) return null;
+    return pool.pick(this.#options.clientHost, this.#tried);
   }
 
   #onResponse(response: IncomingMessage): void {

@@ -17,6 +17,10 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Lists that every hop adds to, so that what is believed is continued rather than kept beside ours. */
 const CONTINUED = new Set(['x-forwarded-for', 'forwarded']);
 
+/**
+ * `forwarded: replace` believes what only trusted proxies say about hops before them, `append` what anybody says,
+ * and `off` leaves no trace: nothing is added and what the client said is removed.
+ */
 export function requestFields(head: RequestHead, context: ForwardContext): string[] {
   const { listener, route } = context;
   const mode = listener.plan.forwarded;

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../contract/codes.ts';
 import { clientHostOf, clientName } from './client-address.ts';
 import { connectTo } from './connect.ts';
 import { exhaustionFault } from './faults.ts';
+import { logFlow } from './flow-log.ts';
 import { type Listening, listenStream } from './listening.ts';
 import type { LiveListener } from './live-plan.ts';
 import type { LivePool } from './pool.ts';
@@ -83,7 +84,6 @@ class TcpFlow {
   readonly #beganMs = performance.now();
   readonly #tried: LiveTarget[] = [];
   #target: LiveTarget | null = null;
-  #targetBeganMs = 0;
   #upstream: net.Socket | null = null;
   #cancelConnect: () => void = ignore;
   #bytesIn = 0;
@@ -101,6 +101,7 @@ class TcpFlow {
   start(): void {
     this.#listener.stats.add('connections');
     this.#listener.stats.add('active');
+    this.#pool.stats.add('connections');
     this.#pool.stats.add('active');
     // A client that resets while we connect cancels that. One that ends early has only half-closed: what it asked
     // for is still due. Until the relay begins node reads ahead no further than its buffer.
@@ -129,7 +130,6 @@ class TcpFlow {
     }
     this.#tried.push(target);
     this.#target = target;
-    this.#targetBeganMs = performance.now();
     target.begin();
     this.#cancelConnect = connectTo(target.plan.address, this.#listener.plan.timeouts.connectMs, {
       onConnected: (upstream) => this.#relay(target, upstream),
@@ -144,8 +144,8 @@ class TcpFlow {
       this.#refuse(code);
       return;
     }
+    for (const { stats } of [this.#listener, this.#pool, target]) stats.add('retries');
     this.#releaseTarget();
-    for (const { stats } of [this.#listener, this.#pool]) stats.add('retries');
     this.#connect();
   }
 
@@ -155,7 +155,6 @@ class TcpFlow {
     this.#client.off('error', this.#onClientLost);
     target.succeeded();
     target.stats.add('connections');
-    this.#pool.stats.add('connections');
     relayStreams({
       client: this.#client,
       upstream,
@@ -184,7 +183,6 @@ class TcpFlow {
   #releaseTarget(): void {
     if (this.#target === null) return;
     this.#target.end();
-    this.#target.stats.latency(performance.now() - this.#targetBeganMs);
     this.#target = null;
   }
 
@@ -192,27 +190,22 @@ class TcpFlow {
     if (this.#isEnded) return;
     this.#isEnded = true;
     const target = this.#target?.plan.name ?? null;
-    this.#releaseTarget();
     const durationMs = performance.now() - this.#beganMs;
+    this.#target?.stats.latency(durationMs);
+    this.#releaseTarget();
     for (const { stats } of [this.#listener, this.#pool]) {
       stats.add('active', -1);
       stats.error(code);
       stats.latency(durationMs);
     }
-    const { plan, log, stats } = this.#listener;
-    log?.write(
-      {
-        time: new Date().toISOString(),
-        client: this.#clientName,
-        listener: plan.name,
-        bytesIn: this.#bytesIn,
-        bytesOut: this.#bytesOut,
-        durationMs: Math.round(durationMs * 1000) / 1000,
-        target,
-        error: code === 'none' ? null : code,
-      },
-      stats,
-    );
+    logFlow(this.#listener, {
+      clientName: this.#clientName,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      durationMs,
+      target,
+      code,
+    });
   }
 }
 

@@ -5,6 +5,7 @@ import type dgram from 'node:dgram';
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { EntityStats } from './entity-stats.ts';
 import { connectFault, errnoOf, exhaustionFault } from './faults.ts';
+import { logFlow } from './flow-log.ts';
 import type { LiveListener } from './live-plan.ts';
 import type { LivePool } from './pool.ts';
 import type { LiveTarget } from './target.ts';
@@ -148,18 +149,13 @@ export class UdpSession {
       stats.error(code);
       stats.latency(durationMs);
     }
-    listener.log?.write(
-      {
-        time: new Date().toISOString(),
-        client: clientName,
-        listener: listener.plan.name,
-        bytesIn: this.#bytesIn,
-        bytesOut: this.#bytesOut,
-        durationMs: Math.round(durationMs * 1000) / 1000,
-        target: target.plan.name,
-        error: code === 'none' ? null : code,
-      },
-      listener.stats,
-    );
+    logFlow(listener, {
+      clientName,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      durationMs,
+      target: target.plan.name,
+      code,
+    });
   }
 }
