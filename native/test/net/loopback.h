@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "net/listen.h"
 #include "net/loop.h"
@@ -187,10 +188,21 @@ class NoDescriptors {
  public:
   NoDescriptors() {
     ::getrlimit(RLIMIT_NOFILE, &before_);
-    // The lowest that is free: all below are taken.
-    const UniqueFd probe(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    // Every number below the highest one in use is taken, so that whoever gives up a descriptor
+    // gets that one back and nobody finds a gap.
+    int highest = 0;
+    for (int fd = 0; fd < 4096; ++fd) {
+      if (::fcntl(fd, F_GETFD) >= 0) {
+        highest = fd;
+      }
+    }
+    UniqueFd filler(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    while (filler.isOpen() && filler.get() < highest) {
+      fillers_.push_back(std::move(filler));
+      filler = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    }
     rlimit limit = before_;
-    limit.rlim_cur = static_cast<rlim_t>(probe.get());
+    limit.rlim_cur = static_cast<rlim_t>(filler.get());
     CHECK_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   }
   NoDescriptors(const NoDescriptors&) = delete;
@@ -199,6 +211,7 @@ class NoDescriptors {
 
  private:
   rlimit before_{};
+  std::vector<UniqueFd> fillers_;
 };
 
 /// Text in which a byte that is lost, doubled or moved shows.
