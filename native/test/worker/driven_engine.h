@@ -50,6 +50,17 @@ bool eventually(Claim claim) {
   return false;
 }
 
+/// The kernel may list a thread for a moment after it was joined.
+inline bool holdsAgain(const Held& before) {
+  const bool holds = eventually([&] { return Held() == before; });
+  if (!holds) {
+    const Held now;
+    std::fprintf(stderr, "held before: %zu descriptors, %zu threads; now: %zu, %zu\n",
+                 before.descriptors, before.threads, now.descriptors, now.threads);
+  }
+  return holds;
+}
+
 inline UniqueFd giveUpAfterFiveSeconds(UniqueFd fd) {
   const timeval limit{.tv_sec = 5, .tv_usec = 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
