@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "balance/ejection.h"
-#include "balance/hash.h"
-#include "balance/pick.h"
 #include "http/path.h"
 #include "http/route.h"
 #include "relay/access_log.h"
@@ -44,7 +42,7 @@ const plan::Pool& Exchange::pool() const noexcept {
   return plan_->plan().pools[route_->action.pool];
 }
 const plan::Target& Exchange::target() const noexcept {
-  return plan_->plan().targets[pool().targets.first + tried_[tries_ - 1]];
+  return plan_->plan().targets[tries_.target()];
 }
 
 // --- the request
@@ -76,7 +74,7 @@ void Exchange::begin(const upstream::PlanLease& plan, std::uint32_t listener,
   isUpstreamBlocked_ = false;
   interims_ = 0;
   status_ = 0;
-  tries_ = 0;
+  tries_.reset();
   route_ = nullptr;
   startNs_ = context_.loop.nowNs();
   headNs_ = 0;
@@ -122,47 +120,16 @@ void Exchange::answerLocally(const http::RequestHead& head, std::string_view pat
 // --- targets
 // -------------------------------------------------------------------------------------------
 
-bool Exchange::hasTriesLeft() const noexcept {
-  const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
-  return tries_ < allowed && tries_ < pool().targets.count;
-}
-
 bool Exchange::pickTarget() noexcept {
-  if (!hasTriesLeft()) {
+  if (!tries_.next(context_, plan_->plan(), pool(), client_.address(), stats_)) {
     return false;
   }
-  const balance::PickInput input{.key = balance::hashKey(client_.address().ipBytes()),
-                                 .rng = context_.rng,
-                                 .nowMs = context_.loop.nowMs(),
-                                 .excluded = {tried_.data(), tries_}};
-  std::int32_t picked = balance::pick(plan_->plan(), pool(), input);
-  if (picked < 0) {
-    picked = balance::lastResort(plan_->plan(), pool(), input);
-  }
-  if (picked < 0) {
-    return false;
-  }
-  tried_[tries_++] = static_cast<std::uint32_t>(picked);
-  hasTarget_ = true;
-  // Relaxed: a count that strategies read, which orders nothing.
-  target().state->inFlight.fetch_add(1, std::memory_order_relaxed);
-  stats_.target = &context_.shard(target().stats);
   stats_.target->add(Counter::Requests);
-  stats_.target->add(Counter::Active);
   return true;
 }
 
-void Exchange::releaseTarget() noexcept {
-  if (std::exchange(hasTarget_, false)) {
-    target().state->inFlight.fetch_sub(1, std::memory_order_relaxed);
-    stats_.target->sub(Counter::Active);
-    // What follows is not this target's.
-    stats_.target = nullptr;
-  }
-}
-
 bool Exchange::tryTarget(bool mayReuse, Errc& why) noexcept {
-  const std::uint32_t index = pool().targets.first + tried_[tries_ - 1];
+  const std::uint32_t index = tries_.target();
   if (mayReuse) {
     upstream_ = reuseUpstream(plan_->pool(index), *this);
     if (upstream_ != nullptr) {
@@ -189,12 +156,12 @@ void Exchange::tryNext(Errc why) noexcept {
       break;
     }
     balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-    if (!hasTriesLeft()) {
+    if (!tries_.hasLeft(pool())) {
       break;
     }
     stats_.target->error(why);
     stats_.add(Counter::Retries);
-    releaseTarget();
+    tries_.release(plan_->plan(), stats_);
   }
   fail(why);
 }
@@ -210,7 +177,7 @@ void Exchange::onConnected(Errc outcome) noexcept {
 
 bool Exchange::mayRetry(Errc why) const noexcept {
   const bool isReused = upstream_ != nullptr && upstream_->isReused();
-  if (!isReused && !hasTriesLeft()) {
+  if (!isReused && !tries_.hasLeft(pool())) {
     return false;
   }
   switch (errcInfo(why).retry) {
@@ -254,13 +221,13 @@ void Exchange::onUpstreamFailed(Errc why) noexcept {
       return;
     }
     balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-    if (!hasTriesLeft()) {
+    if (!tries_.hasLeft(pool())) {
       fail(why);
       return;
     }
   }
   stats_.target->error(why);
-  releaseTarget();
+  tries_.release(plan_->plan(), stats_);
   tryNext(why);
 }
 
@@ -634,10 +601,10 @@ void Exchange::end(Errc why) noexcept {
               .bytesOut = bytesOut_,
               .durationNs = durationNs,
               .upstreamNs = headNs_ == 0 ? 0 : headNs_ - startNs_,
-              .target = hasTarget_ ? std::string_view(target().name) : std::string_view(),
+              .target = tries_.hasTarget() ? std::string_view(target().name) : std::string_view(),
               .error = why});
   }
-  releaseTarget();
+  tries_.release(plan_->plan(), stats_);
   if (stats_.route != nullptr) {
     stats_.route->sub(Counter::Active);
   }

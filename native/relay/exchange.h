@@ -11,13 +11,13 @@
 // Embedded in its client session, which lives on one worker; used for one request after another.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "net/pump.h"
 #include "relay/context.h"
 #include "relay/flow_stats.h"
 #include "relay/session.h"
+#include "relay/target_tries.h"
 
 namespace sluice::relay {
 
@@ -63,8 +63,6 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
 
  private:
   enum class Phase : std::uint8_t { Idle, Connecting, Waiting, Responding, Switched };
-  static constexpr std::size_t kMaxTries = 11;
-
   void onTimer(net::Timer& timer) noexcept override;
   void onPumped(net::Pump& pump, std::size_t bytes) noexcept override;
   void onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept override;
@@ -74,13 +72,11 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
   [[nodiscard]] bool normalizePath(const http::RequestHead& head, std::string_view& path) noexcept;
   void answerLocally(const http::RequestHead& head, std::string_view path) noexcept;
   [[nodiscard]] bool pickTarget() noexcept;
-  void releaseTarget() noexcept;
   /// Connects to, or takes an idle connection of, the next target; answers with an error when none
   /// is left.
   void tryNext(Errc why) noexcept;
   [[nodiscard]] bool tryTarget(bool mayReuse, Errc& why) noexcept;
   void sendRequest() noexcept;
-  [[nodiscard]] bool hasTriesLeft() const noexcept;
   [[nodiscard]] bool mayRetry(Errc why) const noexcept;
   void fail(Errc why) noexcept;
   void afterUpstreamSend(SendState state) noexcept;
@@ -103,7 +99,6 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
   bool hasBody_ = false;
   bool wantsUpgrade_ = false;
   bool hasSentBody_ = false;
-  bool hasTarget_ = false;
   /// The client / the upstream takes no more for now.
   bool isClientBlocked_ = false;
   bool isUpstreamBlocked_ = false;
@@ -113,10 +108,7 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
   upstream::PlanLease plan_;
   const plan::Route* route_ = nullptr;
   UpstreamSession* upstream_ = nullptr;
-  /// Positions within the pool that failed on a fresh connection; the last one is the current
-  /// target's.
-  std::array<std::uint32_t, kMaxTries> tried_{};
-  std::uint32_t tries_ = 0;
+  TargetTries tries_;
   FlowStats stats_;
   std::uint64_t startNs_ = 0;
   std::uint64_t headNs_ = 0;

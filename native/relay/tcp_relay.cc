@@ -1,11 +1,8 @@
 #include "relay/tcp_relay.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "balance/ejection.h"
-#include "balance/hash.h"
-#include "balance/pick.h"
 #include "relay/access_log.h"
 #include "relay/slabs.h"
 
@@ -30,51 +27,13 @@ const plan::Pool& TcpRelay::pool() const noexcept {
   return plan_->plan().pools[static_cast<std::size_t>(listener().pool)];
 }
 const plan::Target& TcpRelay::target() const noexcept {
-  return plan_->plan().targets[pool().targets.first + tried_[tries_ - 1]];
-}
-
-bool TcpRelay::hasTriesLeft() const noexcept {
-  const std::size_t allowed = std::min<std::size_t>(pool().retries + std::size_t{1}, kMaxTries);
-  return tries_ < allowed && tries_ < pool().targets.count;
-}
-
-bool TcpRelay::pickTarget() noexcept {
-  if (!hasTriesLeft()) {
-    return false;
-  }
-  const balance::PickInput input{.key = balance::hashKey(clientAddress_.ipBytes()),
-                                 .rng = context_.rng,
-                                 .nowMs = context_.loop.nowMs(),
-                                 .excluded = {tried_.data(), tries_}};
-  std::int32_t picked = balance::pick(plan_->plan(), pool(), input);
-  if (picked < 0) {
-    picked = balance::lastResort(plan_->plan(), pool(), input);
-  }
-  if (picked < 0) {
-    return false;
-  }
-  tried_[tries_++] = static_cast<std::uint32_t>(picked);
-  hasTarget_ = true;
-  // Relaxed: a count that strategies read, which orders nothing.
-  target().state->inFlight.fetch_add(1, std::memory_order_relaxed);
-  stats_.target = &context_.shard(target().stats);
-  stats_.target->add(Counter::Active);
-  return true;
-}
-
-void TcpRelay::releaseTarget() noexcept {
-  if (std::exchange(hasTarget_, false)) {
-    target().state->inFlight.fetch_sub(1, std::memory_order_relaxed);
-    stats_.target->sub(Counter::Active);
-    // What follows is not this target's.
-    stats_.target = nullptr;
-  }
+  return plan_->plan().targets[tries_.target()];
 }
 
 void TcpRelay::connectNext() noexcept {
   Errc why = Errc::NoTarget;
-  while (pickTarget()) {
-    const auto& address = plan_->pool(pool().targets.first + tried_[tries_ - 1])->address();
+  while (tries_.next(context_, plan_->plan(), pool(), clientAddress_, stats_)) {
+    const auto& address = plan_->pool(tries_.target())->address();
     const Status begun = upstream_.connect(address);
     if (begun) {
       context_.loop.arm(connectTimer_, listener().timeouts.connectMs);
@@ -86,12 +45,12 @@ void TcpRelay::connectNext() noexcept {
       break;
     }
     balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-    if (!hasTriesLeft()) {
+    if (!tries_.hasLeft(pool())) {
       break;
     }
     stats_.target->error(why);
     stats_.add(Counter::Retries);
-    releaseTarget();
+    tries_.release(plan_->plan(), stats_);
   }
   end(why);
 }
@@ -100,13 +59,13 @@ void TcpRelay::onConnectFailed(Errc why) noexcept {
   connectTimer_.cancel();
   upstream_.close();
   balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-  if (!hasTriesLeft()) {
+  if (!tries_.hasLeft(pool())) {
     end(why);
     return;
   }
   stats_.target->error(why);
   stats_.add(Counter::Retries);
-  releaseTarget();
+  tries_.release(plan_->plan(), stats_);
   connectNext();
 }
 
@@ -161,10 +120,10 @@ void TcpRelay::end(Errc why) noexcept {
               .bytesIn = tunnel_ ? tunnel_->bytesIn() : 0,
               .bytesOut = tunnel_ ? tunnel_->bytesOut() : 0,
               .durationNs = durationNs,
-              .target = hasTarget_ ? std::string_view(target().name) : std::string_view(),
+              .target = tries_.hasTarget() ? std::string_view(target().name) : std::string_view(),
               .error = why});
   }
-  releaseTarget();
+  tries_.release(plan_->plan(), stats_);
   if (tunnel_) {
     tunnel_->stop();
   }

@@ -4,12 +4,12 @@
 // Lives on the worker that accepted the client, from a slab; ends itself when the tunnel ends.
 #pragma once
 
-#include <array>
 #include <optional>
 
 #include "net/stream.h"
 #include "relay/context.h"
 #include "relay/flow_stats.h"
+#include "relay/target_tries.h"
 #include "relay/tunnel.h"
 
 namespace sluice::relay {
@@ -30,8 +30,6 @@ class TcpRelay final : public Flow,
   void dispose() noexcept override;
 
  private:
-  static constexpr std::size_t kMaxTries = 11;
-
   void onReceived(net::Stream&, std::string_view) noexcept override {}
   void onReceiveEnd(net::Stream& stream, net::StreamEnd end) noexcept override;
   void onSendRoom(net::Stream&) noexcept override {}
@@ -42,20 +40,14 @@ class TcpRelay final : public Flow,
   [[nodiscard]] const plan::Listener& listener() const noexcept;
   [[nodiscard]] const plan::Pool& pool() const noexcept;
   [[nodiscard]] const plan::Target& target() const noexcept;
-  [[nodiscard]] bool hasTriesLeft() const noexcept;
-  [[nodiscard]] bool pickTarget() noexcept;
   void connectNext() noexcept;
   void onConnectFailed(Errc why) noexcept;
-  void releaseTarget() noexcept;
   void end(Errc why) noexcept;
 
   Context& context_;
   upstream::PlanLease plan_;
   std::uint32_t listenerIndex_;
-  /// Positions within the pool that have been tried; the last one is the current target's.
-  std::array<std::uint32_t, kMaxTries> tried_{};
-  std::uint32_t tries_ = 0;
-  bool hasTarget_ = false;
+  TargetTries tries_;
   bool isEnded_ = false;
   net::SocketAddress clientAddress_;
   net::Stream client_;
