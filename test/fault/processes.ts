@@ -15,20 +15,21 @@ export const processFaults: readonly Scenario[] = [
     name: 'no descriptors left: the newest work is shed and counted, nothing spins, and it recovers',
     run: async ({ engine, scope }) => {
       const target = scope.own(await startPatternTarget());
+      // Enough for Node to load its modules, many of which it opens at once.
       const child = scope.own(
-        await startEngineProcess(engine, httpConfig([target.address]), { descriptors: 100 }),
+        await startEngineProcess(engine, httpConfig([target.address]), { descriptors: 300 }),
       );
       const port = child.port('web');
       assert.equal((await fetchOnce(port, 'GET', '/10/before')).status, 200);
       const clients: HttpClient[] = [];
-      for (let i = 0; i < 150; i++) {
+      for (let i = 0; i < 400; i++) {
         const client = scope.own(await openHttp(port));
         client.send(requestBytes('GET', `/10/${i}`));
         clients.push(client);
       }
       const isShed = ({ connection }: HttpClient) =>
         connection.hasEnded || connection.text.startsWith('HTTP/1.1 503');
-      await eventually('the newest to be shed', () => clients.filter(isShed).length > 50);
+      await eventually('the newest to be shed', () => clients.filter(isShed).length > 100);
       // Node closes what it cannot accept by itself and tells nobody, so that the js engine has nothing to count.
       const { listeners } = await child.facts();
       if (engine !== 'js') assert.ok(listeners.web!.errors.out_of_descriptors > 0);
