@@ -1,5 +1,5 @@
 // The generators must notice a target that is wrong: here each meets one that answers, but not with what was
-// asked for. Needs `make -C bench/load`. Run with: node --import tsx --test bench/load/*.test.ts
+// asked for. Builds them first. Run with: node --import tsx --test test/load/*.test.ts
 import assert from 'node:assert/strict';
 import {
   type ChildProcessWithoutNullStreams,
@@ -13,7 +13,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-const PROGRAMS = join(import.meta.dirname, '..', '..', 'build', 'bench');
+const ROOT = join(import.meta.dirname, '..', '..');
+const SOURCES = join(ROOT, 'native', 'load');
+const PROGRAMS = join(ROOT, 'build', 'load');
 const SHORT = ['--warmup', '0', '--seconds', '0.2'];
 
 interface Outcome {
@@ -76,7 +78,7 @@ function spoiled(data: Buffer): Buffer {
 }
 
 before(() => {
-  execFileSync('make', ['-s', '-C', import.meta.dirname], { stdio: 'inherit' });
+  execFileSync('make', ['-s', '-C', SOURCES], { stdio: 'inherit' });
 });
 
 describe('load-tcp', () => {
