@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { configJsonSchema } from '../config/schema.ts';
 import { ENGINE_NAMES } from '../engine/engine.ts';
+import { bench } from './bench.ts';
 import { check } from './check.ts';
 import { demo, listExamples } from './demo.ts';
 import { explain } from './explain.ts';
@@ -16,7 +17,8 @@ const { version } = JSON.parse(
 const program = new Command('sluice')
   .description('Proxy, reverse proxy and load balancer for TCP, UDP and HTTP.')
   .version(version)
-  .showHelpAfterError('(sluice --help tells more)');
+  .showHelpAfterError('(sluice --help tells more)')
+  .enablePositionalOptions();
 
 const engineOption = new Option('--engine <engine>', 'wins over the one in FILE').choices([
   'auto',
@@ -58,6 +60,15 @@ program
   .action(({ example }: { readonly example: string | true }) =>
     example === true ? console.log(listExamples().join('\n')) : demo(example),
   );
+
+program
+  .command('bench')
+  .description('measure layers, engines and rivals (sluice bench --help tells more)')
+  .argument('[arguments...]')
+  .allowUnknownOption()
+  .helpOption(false)
+  .passThroughOptions()
+  .action((parameters: readonly string[]) => bench(parameters));
 
 try {
   await program.parseAsync();

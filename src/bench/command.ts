@@ -1,4 +1,4 @@
-// `npm run bench`: see README.md beside this folder for the method and how to read what it prints.
+// `sluice bench`: see bench/README.md for the method and how to read what it prints.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -13,19 +13,18 @@ import { findNginx, nginx } from './nginx.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 import { startOrigins } from './origin.ts';
 import { Processes, ramFolder } from './processes.ts';
-import { caseReport, heading, idleReport } from './report.ts';
 import { IDLE_ID, SCENARIOS } from './scenarios.ts';
 import { findStaleBuilds, js, native } from './sluice.ts';
 import { type IdleSummary, type Summary, summarise, summariseIdle } from './summary.ts';
+import { caseReport, heading, idleReport } from './text.ts';
 
 const CONTESTANTS: readonly Contestant[] = [native, js, nginx, haproxy, haproxySplice];
-const LOAD_SOURCES = join(import.meta.dirname, '..', 'load');
+const LOAD_SOURCES = join(import.meta.dirname, '..', '..', 'native', 'load');
 
-process.exitCode = await main();
-
-async function main(): Promise<number> {
+/** Runs what the parameters ask for; returns the exit code. */
+export async function runBenchCommand(parameters: readonly string[]): Promise<number> {
   try {
-    const options = parseOptions(process.argv.slice(2));
+    const options = parseOptions(parameters);
     if (!options) {
       say(HELP);
       return 0;

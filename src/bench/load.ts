@@ -34,8 +34,8 @@ export interface LoadTools {
 
 export type Load = (tools: LoadTools, port: number, seconds: number) => Promise<LoadResult>;
 
-export const PROGRAMS = join(import.meta.dirname, '..', '..', 'build', 'bench');
-const REPORT = join(import.meta.dirname, '..', 'load', 'report.lua');
+export const PROGRAMS = join(import.meta.dirname, '..', '..', 'build', 'load');
+const REPORT = join(import.meta.dirname, '..', '..', 'native', 'load', 'report.lua');
 /** Of the time of a sample that its generator spends warming up on top. */
 const WARMUP_SHARE = 0.1;
 /** An answer that takes longer is an error. */

@@ -1,10 +1,10 @@
-// The arithmetic and the parsers of the comparison. Run with: node --import tsx --test bench/compare/*.test.ts
+// The arithmetic and the parsers of the comparison. Run with: node --import tsx --test test/bench/*.test.ts
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseOptions } from './options.ts';
-import { parseBusy, parseSmaps, parseStat } from './proc.ts';
-import { bootstrapMedian, median, pairedRatio } from './statistics.ts';
-import { difference, parseStrace, syscallGoals } from './syscalls.ts';
+import { parseOptions } from '../../src/bench/options.ts';
+import { parseBusy, parseSmaps, parseStat } from '../../src/bench/proc.ts';
+import { bootstrapMedian, median, pairedRatio } from '../../src/bench/statistics.ts';
+import { difference, parseStrace, syscallGoals } from '../../src/bench/syscalls.ts';
 
 describe('statistics', () => {
   it('takes the middle of an odd and the mean of the two middles of an even number of samples', () => {
