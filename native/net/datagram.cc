@@ -9,6 +9,8 @@
 #include <new>
 #include <utility>
 
+#include "net/syscall.h"
+
 namespace sluice::net {
 
 namespace {
@@ -201,7 +203,7 @@ Received DatagramInbox::receive(int fd, std::uint32_t first, std::uint32_t count
   }
   int received = 0;
   do {
-    received = ::recvmmsg(fd, &headers_[first], count, MSG_DONTWAIT, nullptr);
+    received = syscall::recvmmsg(fd, &headers_[first], count, MSG_DONTWAIT);
   } while (received < 0 && errno == EINTR);
   if (received < 0) {
     return {.count = 0,
@@ -382,14 +384,15 @@ void DatagramOutbox::finish(std::uint32_t number) noexcept {
 
 int DatagramOutbox::sendBatch(int fd) noexcept {
   if (count_ - next_ > 1) {
-    return ::sendmmsg(fd, &headers_[next_], count_ - next_, kSendFlags);
+    return syscall::sendmmsg(fd, &headers_[next_], count_ - next_, kSendFlags);
   }
   const Message& message = messages_[next_];
   const msghdr& header = headers_[next_].msg_hdr;
   if (isConnected_ && message.datagrams == 1 && message.spans == 1) {
-    return ::send(fd, header.msg_iov->iov_base, header.msg_iov->iov_len, kSendFlags) < 0 ? -1 : 1;
+    return syscall::send(fd, header.msg_iov->iov_base, header.msg_iov->iov_len, kSendFlags) < 0 ? -1
+                                                                                                : 1;
   }
-  return ::sendmsg(fd, &header, kSendFlags) < 0 ? -1 : 1;
+  return syscall::sendmsg(fd, &header, kSendFlags) < 0 ? -1 : 1;
 }
 
 Errc DatagramOutbox::flush(int fd) noexcept {
@@ -448,7 +451,7 @@ Errc DatagramOutbox::sendSingly(int fd) noexcept {
     iovec piece{spans_[message.firstSpan].iov_base, bytes};
     header.msg_iov = &piece;
     header.msg_iovlen = 1;
-    if (::sendmsg(fd, &header, kSendFlags) >= 0) {
+    if (syscall::sendmsg(fd, &header, kSendFlags) >= 0) {
       ++tally_.datagrams;
       tally_.bytes += bytes;
     } else if (errno == EINTR) {

@@ -3,6 +3,8 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "net/syscall.h"
+
 namespace sluice::net {
 
 namespace {
@@ -94,7 +96,7 @@ void Loop::bury() noexcept {
 void Loop::turn() noexcept {
   const int timeout = queueHead_ != nullptr ? 0 : wheel_.nextDelayMs(nowMs());
   std::array<epoll_event, kMaxEvents> events;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout);
+  const int count = syscall::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout);
   readClock();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "net/syscall.h"
+
 namespace sluice::net {
 
 namespace {
@@ -82,8 +84,8 @@ Pump::Step Pump::fill() noexcept {
     return Step::Blocked;
   }
   const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, kSpliceBytes));
-  const ssize_t got = ::splice(from_->fd_.get(), nullptr, pipe_.write.get(), nullptr, want,
-                               SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+  const ssize_t got =
+      syscall::splice(from_->fd_.get(), pipe_.write.get(), want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
   if (got > 0) {
     inPipe_ += static_cast<std::size_t>(got);
     if (remaining_ != kNoLimit) {
@@ -112,8 +114,8 @@ Pump::Step Pump::fill() noexcept {
 
 Pump::Step Pump::empty() noexcept {
   while (inPipe_ > 0) {
-    const ssize_t put = ::splice(pipe_.read.get(), nullptr, to_->fd_.get(), nullptr, inPipe_,
-                                 SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    const ssize_t put = syscall::splice(pipe_.read.get(), to_->fd_.get(), inPipe_,
+                                        SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     if (put > 0) {
       inPipe_ -= static_cast<std::size_t>(put);
       owner_.onPumped(*this, static_cast<std::size_t>(put));

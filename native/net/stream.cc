@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "net/pump.h"
+#include "net/syscall.h"
 
 namespace sluice::net {
 
@@ -114,12 +115,12 @@ SendResult Stream::send(std::span<const iovec> parts) noexcept {
   do {
     if (parts.size() == 1) {
       // The kernel has less to check and to copy in.
-      sent = ::send(fd_.get(), parts[0].iov_base, parts[0].iov_len, kFlags);
+      sent = syscall::send(fd_.get(), parts[0].iov_base, parts[0].iov_len, kFlags);
     } else {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(parts.data());
       message.msg_iovlen = parts.size();
-      sent = ::sendmsg(fd_.get(), &message, kFlags);
+      sent = syscall::sendmsg(fd_.get(), &message, kFlags);
     }
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) {
@@ -182,7 +183,7 @@ void Stream::receive() noexcept {
   const std::span<char> scratch = loop_.scratch();
   for (int i = 0; i < kReceiveBudget; ++i) {
     const std::size_t want = std::min<std::size_t>(receiveBytes_, scratch.size());
-    const ssize_t got = ::recv(fd_.get(), scratch.data(), want, 0);
+    const ssize_t got = syscall::recv(fd_.get(), scratch.data(), want, 0);
     if (got > 0) {
       const auto size = static_cast<std::size_t>(got);
       const bool isDrained = size < want && !sawEnd_ && !sawUrgent_;
