@@ -49,7 +49,9 @@ inline long call(long number, long a, long b, long c, long d, long e, long f) no
   return result;
 }
 
+/// An address as the kernel takes it.
 inline long address(const void* pointer) noexcept {
+  // RULE: a system call's arguments are registers; the kernel makes this one the pointer again.
   return reinterpret_cast<long>(pointer);
 }
 

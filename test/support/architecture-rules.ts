@@ -14,7 +14,9 @@ export const TS_STOREYS: readonly Storey[] = [
   { at: 'src/engine/select.ts', floor: 4.2 },
   { at: 'src/control', floor: 5 },
   { at: 'src/observe', floor: 5 },
+  { at: 'src/export', floor: 5 },
   { at: 'src/proxy.ts', floor: 6 },
+  { at: 'src/bench', floor: 6.5 },
   { at: 'src/cli', floor: 7 },
   { at: 'src/index.ts', floor: 7 },
 ];
@@ -31,6 +33,7 @@ export const CPP_STOREYS: readonly Storey[] = [
   { at: 'native/relay', floor: 4 },
   { at: 'native/worker', floor: 5 },
   { at: 'native/addon', floor: 6 },
+  { at: 'native/micro', floor: 7 },
   { at: 'native/test', floor: 7 },
   { at: 'native/fuzz', floor: 7 },
 ];
@@ -87,6 +90,19 @@ export const CPP_WALLS: readonly Wall[] = [
     imports:
       /^(sys\/(socket|un|epoll|eventfd|ioctl)|netinet\/.*|arpa\/.*|linux\/.*|poll|netdb)\.h$/,
     only: /^native\/(net|test)\//,
+  },
+];
+
+export const LOAD_WALLS: readonly Wall[] = [
+  {
+    rule: 'native/load includes nothing of the house: rivals are measured with it',
+    of: /^native\/load\//,
+    imports: /^native\/(generated|base|plan|net|http|balance|tls|upstream|relay|worker|addon)\//,
+  },
+  {
+    rule: 'the house includes nothing of native/load',
+    of: /^native\/(?!load\/)/,
+    imports: /^native\/load\//,
   },
 ];
 
