@@ -45,8 +45,7 @@ const plan::Target& Exchange::target() const noexcept {
   return plan_->plan().targets[tries_.target()];
 }
 
-// --- the request
-// ---------------------------------------------------------------------------------------
+// --- the request ---------------------------------------------------------------------------------
 
 bool Exchange::normalizePath(const http::RequestHead& head, std::string_view& path) noexcept {
   if (head.path == "*") {
@@ -117,8 +116,7 @@ void Exchange::answerLocally(const http::RequestHead& head, std::string_view pat
   complete();
 }
 
-// --- targets
-// -------------------------------------------------------------------------------------------
+// --- targets -------------------------------------------------------------------------------------
 
 bool Exchange::pickTarget() noexcept {
   if (!tries_.next(context_, plan_->plan(), pool(), client_.address(), stats_)) {
@@ -231,8 +229,7 @@ void Exchange::onUpstreamFailed(Errc why) noexcept {
   tryNext(why);
 }
 
-// --- towards the target
-// --------------------------------------------------------------------------------
+// --- towards the target --------------------------------------------------------------------------
 
 void Exchange::sendRequest() noexcept {
   const http::RequestHead& head = client_.request();
@@ -317,8 +314,7 @@ void Exchange::spliceRequest() noexcept {
   requestPump_.start(*source, *sink, remaining);
 }
 
-// --- towards the client
-// --------------------------------------------------------------------------------
+// --- towards the client --------------------------------------------------------------------------
 
 void Exchange::onInterim(const http::ResponseHead& head) noexcept {
   if (++interims_ > kMaxInterims) {
@@ -466,8 +462,7 @@ void Exchange::onTunnelEnd(Errc why, std::uint64_t bytesIn, std::uint64_t bytesO
   end(why);
 }
 
-// --- the end
-// -------------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void Exchange::armForProgress() noexcept {
   const plan::Timeouts& timeouts = listener().timeouts;

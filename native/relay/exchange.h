@@ -3,10 +3,10 @@
 //
 //   phase      | meaning                                     | ends by
 //   Idle       | no request                                  | begin()
-//   Connecting | the upstream connection is being made       | onConnected(), timeout -> next
-//   target Waiting    | request under way, no response head yet     | onResponse(), failure ->
-//   retry or error answer Responding | head sent, body under way                   | its end, or a
-//   cut Switched   | the connections are a tunnel                | the tunnel's owner, end()
+//   Connecting | the upstream connection is being made       | onConnected(), timeout -> next target
+//   Waiting    | request under way, no response head yet     | onResponse(), failure -> retry or error
+//   Responding | head sent, body under way                   | its end, or a cut
+//   Switched   | the connections are a tunnel                | onTunnelEnd()
 //
 // Embedded in its client session, which lives on one worker; used for one request after another.
 #pragma once

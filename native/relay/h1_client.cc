@@ -38,8 +38,7 @@ const plan::Listener& H1Client::listener() const noexcept {
   return plan_->plan().listeners[listenerIndex_];
 }
 
-// --- input
-// ---------------------------------------------------------------------------------------------
+// --- input ---------------------------------------------------------------------------------------
 
 void H1Client::onReceived(net::Stream&, std::string_view bytes) noexcept {
   take(bytes);
@@ -332,8 +331,7 @@ void H1Client::onReceiveEnd(net::Stream&, net::StreamEnd end) noexcept {
   close();
 }
 
-// --- answers
-// -------------------------------------------------------------------------------------------
+// --- answers -------------------------------------------------------------------------------------
 
 http::ConnectionOption H1Client::connectionOption() noexcept {
   keepAlive_ = keepAlive_ && !slot_->isClosing && (reader_.isAtEnd() || maySkipBody());
@@ -495,8 +493,7 @@ void H1Client::onSendRoom(net::Stream&) noexcept {
   }
 }
 
-// --- after an answer
-// -----------------------------------------------------------------------------------
+// --- after an answer -----------------------------------------------------------------------------
 
 void H1Client::endExchange() noexcept {
   if (state_ == State::Closed) {
@@ -598,8 +595,7 @@ void H1Client::onListenerClosed() noexcept {
   }
 }
 
-// --- tunnel
-// --------------------------------------------------------------------------------------------
+// --- tunnel --------------------------------------------------------------------------------------
 
 void H1Client::switchProtocols(net::Stream& upstream, std::string_view early) noexcept {
   BufferPool& buffers = context_.loop.buffers();
@@ -625,8 +621,7 @@ void H1Client::onTunnelEnd(Errc why) noexcept {
   close();
 }
 
-// --- birth and death
-// -----------------------------------------------------------------------------------
+// --- birth and death -----------------------------------------------------------------------------
 
 void H1Client::close() noexcept {
   if (state_ == State::Closed) {

@@ -43,8 +43,7 @@ void H1Upstream::close() noexcept {
   context_.loop.dispose(*this);
 }
 
-// --- between requests
-// ----------------------------------------------------------------------------------
+// --- between requests ----------------------------------------------------------------------------
 
 void H1Upstream::assign(Exchange& exchange) noexcept {
   exchange_ = &exchange;
@@ -92,8 +91,7 @@ void H1Upstream::waitInPool() noexcept {
   stream_.startReceive();
 }
 
-// --- requests
-// ------------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
 Status H1Upstream::connect() noexcept {
   return stream_.connect(pool_->address());
@@ -155,8 +153,7 @@ net::Stream* H1Upstream::spliceSink() noexcept {
   return out_.isEmpty() && requestFraming_ == BodyFraming::Length ? &stream_ : nullptr;
 }
 
-// --- responses
-// -----------------------------------------------------------------------------------------
+// --- responses -----------------------------------------------------------------------------------
 
 void H1Upstream::onReceived(net::Stream&, std::string_view bytes) noexcept {
   if (state_ == State::Idle) {
@@ -330,8 +327,7 @@ net::Stream* H1Upstream::spliceSource(std::uint64_t& remaining) noexcept {
   return remaining > 0 && in_.isEmpty() ? &stream_ : nullptr;
 }
 
-// --- making and finding
-// --------------------------------------------------------------------------------
+// --- making and finding --------------------------------------------------------------------------
 
 UpstreamSession* reuseUpstream(const std::shared_ptr<upstream::TargetPool>& pool,
                                Exchange& exchange) noexcept {
