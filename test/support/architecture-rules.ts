@@ -8,6 +8,7 @@ export const TS_STOREYS: readonly Storey[] = [
   { at: 'src/config', floor: 2 },
   { at: 'src/plan', floor: 3 },
   { at: 'src/engine/engine.ts', floor: 4 },
+  { at: 'src/engine/shared', floor: 4.05 },
   { at: 'src/engine/js', floor: 4.1 },
   { at: 'src/engine/uws', floor: 4.1 },
   { at: 'src/engine/native', floor: 4.1 },

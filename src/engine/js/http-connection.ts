@@ -5,13 +5,14 @@
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
-import { errorBytes } from './answer.ts';
-import { clientHostOf, clientName } from './client-address.ts';
-import { HttpExchange } from './exchange.ts';
-import { ExchangeRecord } from './exchange-record.ts';
-import type { LiveListener } from './live-plan.ts';
+import { errorBytes } from '../shared/answer.ts';
+import { clientHostOf, clientName } from '../shared/client-address.ts';
+import { HttpExchange } from '../shared/exchange.ts';
+import { ExchangeRecord } from '../shared/exchange-record.ts';
+import type { LiveListener } from '../shared/live-plan.ts';
+import { readRequestHead } from '../shared/request-head.ts';
+import { HttpClient } from './http-client.ts';
 import { parseFault } from './parse-fault.ts';
-import { readRequestHead } from './request-head.ts';
 
 export interface HttpConnectionOptions {
   readonly socket: Socket;
@@ -141,17 +142,11 @@ export class HttpConnection {
   #serve(arrival: Arrival, response: ServerResponse): void {
     const { request, early } = arrival;
     const exchange = new HttpExchange({
-      request,
-      response,
-      client: this.#socket,
+      client: new HttpClient({ request, response, socket: this.#socket, early }),
       clientHost: this.#clientHost,
       clientName: this.#clientName,
       listener: this.#options.current(),
       isLast: () => this.#isDraining || (this.#hasEnded && this.#queue.length === 0),
-      takeClient: () => {
-        response.detachSocket(this.#socket);
-        return early;
-      },
       onDone: (mayGoOn) => {
         this.#current = null;
         this.#bytesReadBefore = this.#socket.bytesRead;

@@ -3,11 +3,11 @@
 import http from 'node:http';
 import type { Socket } from 'node:net';
 import type { SocketAddress } from '../../contract/address.ts';
-import { errorBytes } from './answer.ts';
-import { exhaustionFault } from './faults.ts';
+import { errorBytes } from '../shared/answer.ts';
+import { exhaustionFault } from '../shared/faults.ts';
+import { type Listening, listenStream } from '../shared/listening.ts';
+import type { LiveListener } from '../shared/live-plan.ts';
 import { HttpConnection, lingerAndClose } from './http-connection.ts';
-import { type Listening, listenStream } from './listening.ts';
-import type { LiveListener } from './live-plan.ts';
 
 /** How often node looks for request heads that are late. */
 const HEAD_CHECK_MS = 50;

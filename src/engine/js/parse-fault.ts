@@ -1,7 +1,7 @@
 // What node's HTTP parser and its timers report about a client, in the contract's words. Pure.
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { PlanLimits } from '../../plan/plan.ts';
-import { errnoOf } from './faults.ts';
+import { errnoOf } from '../shared/faults.ts';
 
 interface ParserError extends Error {
   readonly rawPacket?: Buffer;

@@ -3,15 +3,15 @@
 import net from 'node:net';
 import type { SocketAddress } from '../../contract/address.ts';
 import type { ErrorCode } from '../../contract/codes.ts';
-import { clientHostOf, clientName } from './client-address.ts';
-import { connectTo } from './connect.ts';
-import { exhaustionFault } from './faults.ts';
-import { logFlow } from './flow-log.ts';
-import { type Listening, listenStream } from './listening.ts';
-import type { LiveListener } from './live-plan.ts';
-import type { LivePool } from './pool.ts';
+import { clientHostOf, clientName } from '../shared/client-address.ts';
+import { connectTo } from '../shared/connect.ts';
+import { exhaustionFault } from '../shared/faults.ts';
+import { logFlow } from '../shared/flow-log.ts';
+import { type Listening, listenStream } from '../shared/listening.ts';
+import type { LiveListener } from '../shared/live-plan.ts';
+import type { LivePool } from '../shared/pool.ts';
+import type { LiveTarget } from '../shared/target.ts';
 import { abortSocket, relayStreams } from './stream-relay.ts';
-import type { LiveTarget } from './target.ts';
 
 export async function listenTcp(listener: LiveListener): Promise<Listening> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true });

@@ -3,9 +3,9 @@
 // socket. On a wildcard address the kernel chooses the source of replies: node:dgram has no IP_PKTINFO. Main thread.
 import type dgram from 'node:dgram';
 import type { SocketAddress } from '../../contract/address.ts';
-import { clientName, plainHost } from './client-address.ts';
-import { type Listening, listenFailure } from './listening.ts';
-import type { LiveListener } from './live-plan.ts';
+import { clientName, plainHost } from '../shared/client-address.ts';
+import { type Listening, listenFailure } from '../shared/listening.ts';
+import type { LiveListener } from '../shared/live-plan.ts';
 import { UdpSession } from './udp-session.ts';
 import { bindDatagram, createDatagramSocket, hasRoom } from './udp-socket.ts';
 

@@ -3,12 +3,12 @@
 // target is gone, or when the table needs its place. Main thread; owned by the UdpListener's table.
 import type dgram from 'node:dgram';
 import type { ErrorCode } from '../../contract/codes.ts';
-import type { EntityStats } from './entity-stats.ts';
-import { connectFault, errnoOf, exhaustionFault } from './faults.ts';
-import { logFlow } from './flow-log.ts';
-import type { LiveListener } from './live-plan.ts';
-import type { LivePool } from './pool.ts';
-import type { LiveTarget } from './target.ts';
+import type { EntityStats } from '../shared/entity-stats.ts';
+import { connectFault, errnoOf, exhaustionFault } from '../shared/faults.ts';
+import { logFlow } from '../shared/flow-log.ts';
+import type { LiveListener } from '../shared/live-plan.ts';
+import type { LivePool } from '../shared/pool.ts';
+import type { LiveTarget } from '../shared/target.ts';
 import { createDatagramSocket, hasRoom } from './udp-socket.ts';
 
 /** Datagrams that wait for the upstream socket to be ready; more are dropped. */

@@ -1,9 +1,9 @@
 // Heads as node:http hands them over, for the tests of what reads them.
 import type { IncomingMessage } from 'node:http';
 import { listenerIndex, poolIndex, routeIndex, targetIndex } from '../../../../src/contract/ids.ts';
-import { EntityStats } from '../../../../src/engine/js/entity-stats.ts';
-import type { LiveListener } from '../../../../src/engine/js/live-plan.ts';
-import { type RequestHead, readRequestHead } from '../../../../src/engine/js/request-head.ts';
+import { EntityStats } from '../../../../src/engine/shared/entity-stats.ts';
+import type { LiveListener } from '../../../../src/engine/shared/live-plan.ts';
+import { type RequestHead, readRequestHead } from '../../../../src/engine/shared/request-head.ts';
 import type { PlanListener, PlanRoute, PlanTarget } from '../../../../src/plan/plan.ts';
 
 export const LIMITS = { headBytes: 32_768, headerCount: 100, targetBytes: 8192, bodyBytes: 0 };

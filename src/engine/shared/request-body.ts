@@ -1,12 +1,13 @@
 // Moves a request's body from the client to the target: backpressure, the size limit, the idle timeout, trailers.
 // Main thread; one per attempt that got connected, at most one an exchange.
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest } from 'node:http';
 import type { ErrorCode } from '../../contract/codes.ts';
+import type { RequestSource } from './client-side.ts';
 import { StallTimer } from './stall-timer.ts';
 import { allowedTrailers, areTooManyTrailers } from './trailers.ts';
 
 export interface RequestBodyOptions {
-  readonly from: IncomingMessage;
+  readonly from: RequestSource;
   readonly to: ClientRequest;
   /** 0 = unlimited. */
   readonly limitBytes: number;
@@ -32,7 +33,8 @@ export function pumpRequestBody(options: RequestBodyOptions): () => void {
     if (isStopped) return;
     isStopped = true;
     stall.disarm();
-    from.off('data', onData).off('end', onSourceEnd);
+    from.off('data', onData);
+    from.off('end', onSourceEnd);
     to.off('drain', onDrain);
     // What comes from now on waits for the next attempt, or for somebody to let it pass.
     if (!from.readableEnded) from.pause();
@@ -74,7 +76,8 @@ export function pumpRequestBody(options: RequestBodyOptions): () => void {
     return stop;
   }
   to.on('drain', onDrain);
-  from.on('end', onSourceEnd).on('data', onData);
+  from.on('end', onSourceEnd);
+  from.on('data', onData);
   from.resume();
   stall.arm();
   return stop;

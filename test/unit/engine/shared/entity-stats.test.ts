@@ -6,7 +6,7 @@ import {
   HISTOGRAM_BUCKETS,
   STATS_STRIDE,
 } from '../../../../src/contract/codes.ts';
-import { EntityStats, histogramBucket } from '../../../../src/engine/js/entity-stats.ts';
+import { EntityStats, histogramBucket } from '../../../../src/engine/shared/entity-stats.ts';
 
 function shardOf(stats: EntityStats): Float64Array {
   const shard = new Float64Array(STATS_STRIDE);

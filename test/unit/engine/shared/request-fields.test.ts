@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { requestFields } from '../../../../src/engine/js/request-fields.ts';
+import { requestFields } from '../../../../src/engine/shared/request-fields.ts';
 import type { PlanListener, PlanRoute } from '../../../../src/plan/plan.ts';
 import { type HeadParts, headOf, listenerWith, routeWith, TARGET } from './heads.ts';
 

@@ -1,10 +1,10 @@
 // A request head, judged: what node's parser lets pass and RFC 9112 or this project does not is refused here, so
-// that what leaves can be read in one way only. Reads a node:http request, writes nothing. Pure.
-import type { IncomingMessage } from 'node:http';
+// that what leaves can be read in one way only. Reads a request, writes nothing. Pure.
 import type { ErrorCode } from '../../contract/codes.ts';
 import { isQueryAllowed, normalizePath } from '../../plan/match.ts';
 import type { PlanLimits } from '../../plan/plan.ts';
 import { type Authority, isSameAuthority, parseAuthority } from './authority.ts';
+import type { RawRequest } from './client-side.ts';
 import { type FlatFields, isNominable, listElements } from './field-rules.ts';
 
 export interface RequestHead {
@@ -46,7 +46,7 @@ const MAX_NOMINATIONS = 32;
 /** `METHOD SP target SP HTTP/1.1 CRLF` and the empty line, without method and target. */
 const LINE_OVERHEAD = 14;
 
-export function readRequestHead(request: IncomingMessage, limits: PlanLimits): HeadOutcome {
+export function readRequestHead(request: RawRequest, limits: PlanLimits): HeadOutcome {
   const { httpVersionMajor: major, httpVersionMinor: minor, rawHeaders, method = '' } = request;
   const url = request.url ?? '';
   if (major !== 1) return refuse(major > 1 ? 'request_version_unsupported' : 'request_malformed');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ErrorCode } from '../../../../src/contract/codes.ts';
-import { readRequestHead } from '../../../../src/engine/js/request-head.ts';
+import { readRequestHead } from '../../../../src/engine/shared/request-head.ts';
 import { type HeadParts, headOf, incoming, LIMITS } from './heads.ts';
 
 function refusal(parts: HeadParts, limits = LIMITS): ErrorCode | 'accepted' {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OverrunGuard } from '../../../../src/engine/js/overrun-guard.ts';
+import { OverrunGuard } from '../../../../src/engine/shared/overrun-guard.ts';
 
 interface Stream {
   /** Heads that are not the last one. */

@@ -91,7 +91,7 @@ function locationPart({ part, text }: LocationPart, route: PlanRoute, head: Requ
   }
 }
 
-function mayHaveBody(status: number): boolean {
+export function mayHaveBody(status: number): boolean {
   return status !== 204 && status !== 304;
 }
 

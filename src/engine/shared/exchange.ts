@@ -1,5 +1,5 @@
 // An exchange: one request and its response. It decides - limits, route, pick, retry, edits, timeouts, statistics,
-// the log - and leaves the wire to node's parser on the client's side and to UpstreamAttempt on the target's.
+// the log - and leaves the wire to a ClientSide on the client's side and to UpstreamAttempt on the target's.
 //
 //   reading --refused--> answering ----------------------------+
 //      |                    ^                                  v
@@ -8,12 +8,13 @@
 //                   +--response--> relaying --broken--> cut ---+
 //                   +--101-------> tunnelling -----------------+
 //
-// Owned by its HttpConnection, told once when the client is gone, and tells once that it is done. Main thread.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+// Owned by the connection it came on, told once when the client is gone, and tells once that it is done. Main thread.
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 import { findRoute, rewritePath } from '../../plan/match.ts';
-import { type Answer, errorAnswer, fixedAnswer } from './answer.ts';
+import { type Answer, errorAnswer, fixedAnswer, mayHaveBody } from './answer.ts';
+import type { ClientSide } from './client-side.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import type { FlatFields } from './field-rules.ts';
 import type { LiveListener } from './live-plan.ts';
@@ -23,28 +24,22 @@ import { requestFields } from './request-fields.ts';
 import { type RequestHead, readRequestHead } from './request-head.ts';
 import { pumpResponseBody } from './response-body.ts';
 import {
-  interimBytes,
   type ResponseHead,
   readResponseHead,
   responseFields,
   responseHeadLimit,
 } from './response-head.ts';
 import { StallTimer } from './stall-timer.ts';
-import { abortSocket, relayStreams } from './stream-relay.ts';
 import type { LiveTarget } from './target.ts';
 import { UpstreamAttempt } from './upstream-attempt.ts';
 
 export interface ExchangeOptions {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly client: Socket;
+  readonly client: ClientSide;
   readonly clientHost: string;
   readonly clientName: string;
   readonly listener: LiveListener;
   /** The client's connection is to end with this exchange, whatever the client wishes. */
   readonly isLast: () => boolean;
-  /** The connection is no longer HTTP: takes it from the response; returns what the client sent already. */
-  readonly takeClient: () => Buffer;
   /** The response has left. `mayGoOn` is false when the connection cannot carry another request. */
   readonly onDone: (mayGoOn: boolean) => void;
 }
@@ -72,19 +67,18 @@ export class HttpExchange {
   constructor(options: ExchangeOptions) {
     this.#options = options;
     this.#record = new ExchangeRecord(options.listener, options.clientName);
-    options.request.on('error', ignore);
   }
 
   start(): void {
-    const { request, listener } = this.#options;
-    const outcome = readRequestHead(request, listener.plan.limits);
-    this.#record.reads(request);
+    const { client, listener } = this.#options;
+    const outcome = readRequestHead(client.request, listener.plan.limits);
+    this.#record.reads(client.request);
     if ('code' in outcome) {
       this.#refuse(outcome.code);
       return;
     }
-    this.#head = outcome.head;
-    const { head } = outcome;
+    const head = withoutVainUpgrade(outcome.head, client);
+    this.#head = head;
     const found = findRoute(listener.live.plan, listener.plan, {
       host: head.authority,
       path: head.path,
@@ -110,18 +104,18 @@ export class HttpExchange {
 
   /** Whether the client has sent all of its request. */
   get isRequestComplete(): boolean {
-    return this.#options.request.complete;
+    return this.#options.client.request.complete;
   }
 
   /** Whether the client has got something of its response. */
   get hasBegunToAnswer(): boolean {
-    return this.#options.response.headersSent || this.#isAnswering || this.#isTunnel;
+    return this.#options.client.hasBegun || this.#isAnswering || this.#isTunnel;
   }
 
   /** What the client sends cannot be understood any more, or takes too long. */
   failRequest(code: ErrorCode): void {
     if (this.#isOver || this.#isTunnel) return;
-    if (this.#options.response.headersSent) this.abort(code);
+    if (this.#options.client.hasBegun) this.abort(code);
     else if (!this.#isAnswering) this.#refuse(code);
   }
 
@@ -130,9 +124,7 @@ export class HttpExchange {
     if (this.#isOver) return;
     this.#stopAll();
     this.#attempt?.destroy();
-    // Without framing only a reset tells the client that there should have been more.
-    if (this.#isUnframed) abortSocket(this.#options.client);
-    else this.#options.client.destroy();
+    this.#options.client.cut(this.#isUnframed);
     this.#finish(code, false);
   }
 
@@ -186,10 +178,10 @@ export class HttpExchange {
       attempt.awaitResponse();
       return;
     }
-    const { request, listener } = this.#options;
+    const { client, listener } = this.#options;
     setImmediate(() => attempt.request.flushHeaders());
     this.#stopRequestBody = pumpRequestBody({
-      from: request,
+      from: client.request,
       to: attempt.request,
       limitBytes: listener.plan.limits.bodyBytes,
       idleMs: listener.plan.timeouts.bodyIdleMs,
@@ -201,9 +193,9 @@ export class HttpExchange {
   }
 
   #onInterim(status: number, reason: string, rawHeaders: FlatFields): void {
-    const { client, response } = this.#options;
-    if (this.#head?.minorVersion === 0 || response.headersSent) return;
-    client.write(interimBytes(status, reason, rawHeaders, null), 'latin1');
+    const { client } = this.#options;
+    if (this.#head?.minorVersion === 0 || client.hasBegun) return;
+    client.interim(status, reason, rawHeaders);
   }
 
   #onFailed(code: ErrorCode): void {
@@ -213,11 +205,11 @@ export class HttpExchange {
     // A pooled connection that the target had closed says nothing about the target.
     const isStale = isLost(code) && attempt.isReused && !attempt.hasAnswered;
     if (isStale) attempt.target.agent.closeIdle();
-    const mayRepeat = !this.#options.response.headersSent && this.#mayRepeat(code, attempt);
+    const mayRepeat = !this.#options.client.hasBegun && this.#mayRepeat(code, attempt);
     const next = mayRepeat ? this.#nextTarget(attempt.target, isStale) : null;
     if (next !== null) this.#record.retries();
     this.#record.failed(code, isStale);
-    if (this.#options.response.headersSent) this.abort(code);
+    if (this.#options.client.hasBegun) this.abort(code);
     else this.#try(next, code);
   }
 
@@ -253,14 +245,14 @@ export class HttpExchange {
       this.#writeHead(head, response);
       response.resume();
       response.once('end', () => this.#onResponseEnd());
-      this.#finishWith(this.#options.response);
-      this.#options.response.end();
+      this.#finishWith(this.#options.client);
+      this.#options.client.end(null, []);
       return;
     }
-    this.#finishWith(this.#options.response);
+    this.#finishWith(this.#options.client);
     this.#stopResponseBody = pumpResponseBody({
       from: response,
-      to: this.#options.response,
+      to: this.#options.client,
       idleMs: this.#options.listener.plan.timeouts.bodyIdleMs,
       isChunked: this.#isChunkedForClient(head),
       onBegin: () => this.#writeHead(head, response),
@@ -278,7 +270,7 @@ export class HttpExchange {
   }
 
   #writeHead(head: ResponseHead, from: IncomingMessage): void {
-    const { response } = this.#options;
+    const { client } = this.#options;
     const fields = responseFields(head, this.#record.route?.plan.responseEdits ?? []);
     const isChunked = this.#isChunkedForClient(head);
     this.#isUnframed = head.hasBody && head.length === null && !isChunked;
@@ -288,11 +280,11 @@ export class HttpExchange {
     if (isChunked) fields.push('Transfer-Encoding', 'chunked');
     // A target that answers early and closes will not read the rest of the request.
     const isCutShort = !this.isRequestComplete && from.headers.connection === 'close';
-    response.sendDate = false;
     this.#closes = this.#isUnframed || isCutShort || this.#mustClose();
     this.#pushConnection(fields);
     this.#record.answers(head.status);
-    response.writeHead(head.status, head.reason, fields);
+    const { status, reason, length, hasBody } = head;
+    client.begin({ status, reason, fields, length, hasBody, closes: this.#closes });
   }
 
   /** The target is done: its connection is free again, unless it has not read the whole request. */
@@ -304,10 +296,10 @@ export class HttpExchange {
     this.#drainRequest();
   }
 
-  #onSwitched(from: IncomingMessage, upstream: Socket, early: Buffer): void {
-    const { client, listener, takeClient } = this.#options;
+  #onSwitched(response: IncomingMessage, upstream: Socket, early: Buffer): void {
+    const { client, listener } = this.#options;
     const protocol = this.#head?.upgrade ?? null;
-    if (protocol === null) {
+    if (protocol === null || !client.acceptsSwitch(response)) {
       upstream.destroy();
       this.#onFailed('upgrade_failed');
       return;
@@ -315,20 +307,11 @@ export class HttpExchange {
     this.#isTunnel = true;
     this.#record.answeredBy(101);
     this.#record.answers(101);
-    const earlyFromClient = takeClient();
-    const switchedTo = from.headers.upgrade ?? protocol;
-    client.write(
-      interimBytes(101, from.statusMessage ?? '', from.rawHeaders, switchedTo),
-      'latin1',
-    );
-    if (early.length > 0) client.write(early);
-    if (earlyFromClient.length > 0) upstream.write(earlyFromClient);
-    this.#record.bytesOut(early.length);
-    this.#record.bytesIn(earlyFromClient.length);
-    upstream.allowHalfOpen = true;
-    relayStreams({
-      client,
+    client.switchTo({
+      protocol,
+      response,
       upstream,
+      early,
       idleMs: listener.plan.timeouts.idleMs,
       onBytesIn: (count) => this.#record.bytesIn(count),
       onBytesOut: (count) => this.#record.bytesOut(count),
@@ -351,7 +334,7 @@ export class HttpExchange {
     this.#record.released();
     this.#record.answers(status);
     this.#record.bytesOut(body.length);
-    const { response, listener } = this.#options;
+    const { client, listener } = this.#options;
     const all = [...fields];
     this.#closes ||= this.#mustClose() || !this.#isRestSmall();
     this.#pushConnection(all);
@@ -360,22 +343,28 @@ export class HttpExchange {
     });
     this.#stopResponseBody = () => stall.disarm();
     stall.arm();
-    response.sendDate = false;
-    this.#finishWith(response);
-    response.writeHead(status, all);
-    response.end(body);
+    this.#finishWith(client);
+    const closes = this.#closes;
+    const { length } = body;
+    client.begin({
+      status,
+      reason: null,
+      fields: all,
+      length,
+      hasBody: mayHaveBody(status),
+      closes,
+    });
+    client.end(body, []);
     this.#drainRequest();
   }
 
   #mustClose(): boolean {
-    return !this.#options.response.shouldKeepAlive || this.#options.isLast();
+    return !this.#options.client.mayKeepAlive || this.#options.isLast();
   }
 
   #pushConnection(fields: string[]): void {
     if (this.#closes) fields.push('Connection', 'close');
     else if (this.#head?.minorVersion === 0) fields.push('Connection', 'keep-alive');
-    // Keeping the connection goes without saying in HTTP/1.1; this stops node:http from saying it.
-    else this.#options.response.removeHeader('Connection');
   }
 
   /** Whether what is left of the request's body is worth reading to keep the connection. */
@@ -388,11 +377,11 @@ export class HttpExchange {
 
   /** Lets the rest of the request pass by unread. */
   #drainRequest(): void {
-    this.#options.request.resume();
+    this.#options.client.request.resume();
   }
 
-  #finishWith(response: ServerResponse): void {
-    response.once('finish', () => {
+  #finishWith(client: ClientSide): void {
+    client.onFinished(() => {
       this.#finish('none', !this.#closes && (this.isRequestComplete || this.#isRestSmall()));
     });
   }
@@ -409,6 +398,12 @@ export class HttpExchange {
     this.#record.end(code);
     this.#options.onDone(mayGoOn);
   }
+}
+
+/** A protocol that the client's connection could not be switched to is not worth asking a target for. */
+function withoutVainUpgrade(head: RequestHead, client: ClientSide): RequestHead {
+  const isVain = head.upgrade !== null && !client.offersSwitchTo(head.upgrade);
+  return isVain ? { ...head, upgrade: null } : head;
 }
 
 function hasBody({ body }: RequestHead): boolean {

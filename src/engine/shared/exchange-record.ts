@@ -1,8 +1,8 @@
 // What is counted and logged about one exchange. It knows who counts what; the exchange tells it what happened.
 // Listener, route and pool count what the client sees; the target counts what it did, failed attempts included.
 // Main thread; owned by its exchange.
-import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../../contract/codes.ts';
+import type { RawRequest } from './client-side.ts';
 import type { EntityStats } from './entity-stats.ts';
 import { roundMs } from './flow-log.ts';
 import type { LiveListener, LiveRoute } from './live-plan.ts';
@@ -37,7 +37,7 @@ export class ExchangeRecord {
     listener.stats.add('requests');
   }
 
-  reads({ method, url }: IncomingMessage): void {
+  reads({ method, url }: RawRequest): void {
     this.#method = method ?? null;
     this.#path = url ?? null;
   }

@@ -1,13 +1,14 @@
 // Moves a response's body from the target to the client: backpressure, the idle timeout, trailers. Main thread; one
 // an exchange.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../../contract/codes.ts';
+import type { ClientSide } from './client-side.ts';
 import { StallTimer } from './stall-timer.ts';
 import { allowedTrailers } from './trailers.ts';
 
 export interface ResponseBodyOptions {
   readonly from: IncomingMessage;
-  readonly to: ServerResponse;
+  readonly to: ClientSide;
   readonly idleMs: number;
   readonly isChunked: boolean;
   /** Writes the head: once, before anything else is written. */
@@ -21,7 +22,6 @@ export interface ResponseBodyOptions {
 /** Returns what stops it; until then a client that does not take the last of it is noticed, too. */
 export function pumpResponseBody(options: ResponseBodyOptions): () => void {
   const { from, to, idleMs, isChunked, onBegin, onBytes, onEnd, onFailed } = options;
-  const client = to.socket;
   let isHeldBack = false;
   const stall = new StallTimer(idleMs, () => {
     stop();
@@ -37,14 +37,14 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
   // its first bytes has not got through to the client yet.
   const flush = setImmediate(() => {
     begin();
-    to.flushHeaders();
+    to.flush();
   });
 
   const stop = (): void => {
     clearImmediate(flush);
     stall.disarm();
     from.off('data', onData).off('end', onSourceEnd);
-    client?.off('drain', onDrain);
+    offDrain();
   };
   const onData = (chunk: Buffer): void => {
     stall.arm();
@@ -54,7 +54,6 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
     isHeldBack = true;
     from.pause();
   };
-  // The socket's own event: a response whose connection was taken from node's server gets none.
   const onDrain = (): void => {
     stall.arm();
     isHeldBack = false;
@@ -65,12 +64,11 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
     begin();
     isHeldBack = true;
     stall.arm();
-    if (isChunked) to.addTrailers(allowedTrailers(from.rawTrailers));
-    to.end();
+    to.end(null, isChunked ? allowedTrailers(from.rawTrailers) : []);
     onEnd();
   };
 
-  client?.on('drain', onDrain);
+  const offDrain = to.onDrain(onDrain);
   from.on('end', onSourceEnd).on('data', onData);
   stall.arm();
   return stop;

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { AccessLog, AccessLogs } from '../../../../src/engine/js/access-log.ts';
-import { EntityStats } from '../../../../src/engine/js/entity-stats.ts';
+import { AccessLog, AccessLogs } from '../../../../src/engine/shared/access-log.ts';
+import { EntityStats } from '../../../../src/engine/shared/entity-stats.ts';
 import type { Plan } from '../../../../src/plan/plan.ts';
 
 async function folder(t: TestContext): Promise<string> {

@@ -4,7 +4,7 @@ import {
   interimBytes,
   readResponseHead,
   responseFields,
-} from '../../../../src/engine/js/response-head.ts';
+} from '../../../../src/engine/shared/response-head.ts';
 import { responseOf } from './heads.ts';
 
 function read(status: number, fields: readonly string[], version = '1.1', method = 'GET') {
