@@ -1,0 +1,220 @@
+// HTTP listeners as server blocks of nginx: one for each host that the routes name and one for all others, each with the
+// routes that its requests can meet, in order.
+import type { Config, HttpListenerConfig, RouteConfig } from '../config/config.ts';
+import { DEFAULT_HTTP } from './defaults.ts';
+import { duration, type ExportSettings, type Notes } from './exported.ts';
+import {
+  addressText,
+  isAnyPort,
+  isUnix,
+  listenersOf,
+  matchesEveryPath,
+  type NamedListener,
+  type PlacedRoute,
+  routesOf,
+} from './facts.ts';
+import { connectionFields, listenerFields, passedFields, setHeaders } from './nginx-fields.ts';
+import { httpLog, limitConnections } from './nginx-log.ts';
+import { type LocationContext, location, notFound } from './nginx-route.ts';
+import { block, Definitions, literal } from './nginx-text.ts';
+import { upstreamsOf } from './nginx-upstream.ts';
+
+type Host = RouteConfig['match']['host'];
+
+/** How many connections may wait to be accepted. */
+const BACKLOG = 4096;
+
+export function httpContext(config: Config, settings: ExportSettings, notes: Notes): string[] {
+  const listeners = listenersOf<HttpListenerConfig>(config, 'http');
+  if (listeners.length === 0) return [];
+  const pools = new Set<string>();
+  for (const listener of listeners) {
+    for (const { route } of routesOf(listener)) if (route.pool !== null) pools.add(route.pool);
+  }
+  const definitions = new Definitions();
+  const upstreams = upstreamsOf(config, pools, 'http', settings, notes);
+  const servers = listeners.flatMap((listener) =>
+    isAnyPort(listener.listener.address)
+      ? notes.warn(`${listener.path}.address`, 'nginx cannot listen on any free port: left out')
+      : serversOf(listener, { config, upstreams, definitions, notes }, settings),
+  );
+  return block('http', [
+    ...general(settings),
+    ...nameTables(listeners),
+    ...definitions.lines,
+    ...upstreams.lines,
+    ...servers,
+  ]);
+}
+
+function general(settings: ExportSettings): string[] {
+  const { folder } = settings;
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return [
+    ...(folder === undefined
+      ? []
+      : temporary.map((name) => `${name}_temp_path ${literal(`${folder}/${name}`)};`)),
+    'access_log off;',
+    'tcp_nodelay on;',
+    'server_tokens off;',
+    'types { }',
+    'merge_slashes off;',
+    'absolute_redirect off;',
+    'keepalive_requests 1000000000;',
+    'proxy_http_version 1.1;',
+    'proxy_redirect off;',
+    'proxy_request_buffering off;',
+    'proxy_max_temp_file_size 0;',
+    'proxy_next_upstream error timeout;',
+    // What these fields would have nginx do is the client's to see, not ours to follow.
+    'proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;',
+    ...passedFields(),
+  ];
+}
+
+/** nginx's tables of names have to be told when names are long or many. */
+function nameTables(listeners: readonly NamedListener<HttpListenerConfig>[]): string[] {
+  const names = listeners
+    .flatMap(routesOf)
+    .map(({ route }) => (route.match.host === null ? '' : serverName(route.match.host)));
+  const longest = Math.max(0, ...names.map((name) => name.length));
+  return [
+    ...(longest > 30
+      ? [`server_names_hash_bucket_size ${2 ** Math.ceil(Math.log2(longest + 64))};`]
+      : []),
+    ...(names.length > 200 ? [`server_names_hash_max_size ${names.length * 8};`] : []),
+  ];
+}
+
+type Shared = Pick<LocationContext, 'config' | 'upstreams' | 'definitions' | 'notes'>;
+
+function serversOf(
+  listener: NamedListener<HttpListenerConfig>,
+  shared: Shared,
+  settings: ExportSettings,
+): string[] {
+  const routes = routesOf(listener);
+  const hosts = distinctHosts(routes);
+  const connection = (keepsAlive: boolean) =>
+    connectionFields(keepsAlive, settings, shared.definitions);
+  const fields = listenerFields(listener, shared.definitions);
+  const inherited = setHeaders([
+    { name: 'Host', value: '$http_host' },
+    ...connection(true),
+    ...fields,
+  ]);
+  const context: LocationContext = {
+    ...shared,
+    listenerIndex: listener.index,
+    fields,
+    connection,
+    inherited,
+  };
+  return hosts.flatMap((host) => {
+    const own = reachable(routes.filter(({ route }) => coversHost(route.match.host, host)));
+    const locations = own.map((place) => location(place, context));
+    const isInherited = own.some(
+      ({ route }, i) =>
+        route.pool !== null &&
+        locations[i]?.some((line) => /^\s*proxy_set_header/.test(line)) !== true,
+    );
+    const last = own.at(-1);
+    return block('server', [
+      ...listen(listener, host === null, settings),
+      ...(host === null ? [] : [`server_name ${literal(serverName(host))};`]),
+      ...serverSettings(listener, shared.definitions, shared.notes),
+      ...(isInherited ? inherited : []),
+      ...locations.flat(),
+      ...(last !== undefined && matchesEveryPath(last.route) ? [] : notFound(shared.definitions)),
+    ]);
+  });
+}
+
+/** All others first: nginx gives the first block of an address what names no host of its. */
+function distinctHosts(routes: readonly PlacedRoute[]): Host[] {
+  const hosts = new Map<string, Host>([['', null]]);
+  for (const { route } of routes) {
+    if (route.match.host !== null) hosts.set(serverName(route.match.host), route.match.host);
+  }
+  return [...hosts.values()];
+}
+
+function serverName(host: NonNullable<Host>): string {
+  return host.kind === 'suffix' ? `*${host.value}` : host.value;
+}
+
+/** Whether every request that `block` gets has a host that `wanted` matches; nginx picks the closest block. */
+function coversHost(wanted: Host, block: Host): boolean {
+  if (wanted === null) return true;
+  if (block === null) return false;
+  if (wanted.kind === 'exact') return block.kind === 'exact' && wanted.value === block.value;
+  return block.kind === 'suffix'
+    ? block.value.endsWith(wanted.value)
+    : block.value.endsWith(wanted.value) && block.value.length > wanted.value.length;
+}
+
+/** Behind a route that takes every path no other has its turn. */
+function reachable(routes: readonly PlacedRoute[]): readonly PlacedRoute[] {
+  const last = routes.findIndex(({ route }) => matchesEveryPath(route));
+  return last < 0 ? routes : routes.slice(0, last + 1);
+}
+
+function listen(
+  { listener }: NamedListener<HttpListenerConfig>,
+  isFirst: boolean,
+  settings: ExportSettings,
+): string[] {
+  const { address } = listener;
+  const options = isFirst
+    ? ` default_server backlog=${BACKLOG}${settings.workers > 1 && !isUnix(address) ? ' reuseport' : ''}`
+    : '';
+  return [`listen ${literal(addressText(address))}${options};`];
+}
+
+function serverSettings(
+  { path, name, index, listener }: NamedListener<HttpListenerConfig>,
+  definitions: Definitions,
+  notes: Notes,
+): string[] {
+  const { timeouts, limits, maxConnections } = listener;
+  const read = Math.max(timeouts.responseHeader, timeouts.bodyIdle);
+  return [
+    `keepalive_timeout ${duration(timeouts.keepAlive)};`,
+    `client_header_timeout ${duration(timeouts.requestHeader)};`,
+    `client_body_timeout ${duration(timeouts.bodyIdle)};`,
+    `send_timeout ${duration(timeouts.bodyIdle)};`,
+    `client_max_body_size ${limits.body};`,
+    `large_client_header_buffers 1 ${limits.head};`,
+    ...(limits.headerCount === DEFAULT_HTTP.limits.headerCount
+      ? []
+      : notes.warn(`${path}.limits.headerCount`, 'nginx counts no headers')),
+    ...(limits.target === DEFAULT_HTTP.limits.target || limits.target >= 65_535
+      ? []
+      : block(`if ($request_uri ~ ${literal(`(?s)^.{${limits.target + 1}}`)})`, ['return 414;'])),
+    ...(maxConnections === 0
+      ? []
+      : [
+          ...notes.warn(
+            `${path}.maxConnections`,
+            'nginx counts connections only while they have a request in flight, and answers 503 beyond',
+          ),
+          limitConnections(index, maxConnections, definitions),
+        ]),
+    `proxy_connect_timeout ${duration(timeouts.connect)};`,
+    `proxy_send_timeout ${duration(timeouts.bodyIdle)};`,
+    ...(timeouts.responseHeader === timeouts.bodyIdle
+      ? []
+      : notes.warn(
+          `${path}.timeouts`,
+          `nginx has one timeout for responseHeader and for pauses of a response: ${duration(read)}`,
+        )),
+    ...(timeouts.tunnelIdle === DEFAULT_HTTP.timeouts.tunnelIdle
+      ? []
+      : notes.warn(
+          `${path}.timeouts.tunnelIdle`,
+          `nginx ends upgraded connections after ${duration(read)} of silence`,
+        )),
+    `proxy_read_timeout ${duration(read)};`,
+    ...httpLog(path, name, listener.accessLog, definitions, notes),
+  ];
+}
