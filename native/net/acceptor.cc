@@ -83,6 +83,10 @@ void Acceptor::onEvents(std::uint32_t) noexcept {
     }
     switch (errno) {
     case EAGAIN:
+      if (!reserve_.isOpen()) {
+        // Given up when there was no other, or never had: as long as there are some, one is set aside.
+        reserve_ = openReserve();
+      }
       return;
     case EMFILE:
     case ENFILE:
