@@ -2,6 +2,7 @@
 // is no other one, so a list is always whole.
 import type { HttpListenerConfig, RouteConfig } from '../config/config.ts';
 import type { HeaderEditSetting, HostHeaderSetting } from '../config/schema-route.ts';
+import { isSame } from './answer.ts';
 import type { ExportSettings, NamedField, Notes } from './exported.ts';
 import type { NamedListener } from './facts.ts';
 import { block, type Definitions, literal } from './nginx-text.ts';
@@ -226,10 +227,6 @@ function clientsOwn(name: string, path: string, comments: string[], notes: Notes
     ...notes.warn(`${path}.requestHeaders.add`, `nginx replaces the client's ${name} instead`),
   );
   return { name, value: NOTHING };
-}
-
-export function isSame(one: string, other: string): boolean {
-  return one.toLowerCase() === other.toLowerCase();
 }
 
 export function setHeaders(fields: readonly NamedField[]): string[] {

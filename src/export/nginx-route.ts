@@ -2,23 +2,16 @@
 // that matches, as long as there is no other kind of location but the last one, which takes the rest.
 import { STATUS_CODES } from 'node:http';
 import type { Config, RouteConfig } from '../config/config.ts';
+import { editAnswer, isSame, PLAIN_TEXT } from './answer.ts';
 import { comment, type NamedField, type Notes } from './exported.ts';
 import { authorityOf, decodePath, type PlacedRoute, poolOf, retriesOf } from './facts.ts';
-import {
-  addedFields,
-  editRequest,
-  editResponse,
-  hostField,
-  isSame,
-  setHeaders,
-} from './nginx-fields.ts';
+import { addedFields, editRequest, editResponse, hostField, setHeaders } from './nginx-fields.ts';
 import { block, type Definitions, literal } from './nginx-text.ts';
 import type { Upstreams } from './nginx-upstream.ts';
 import { pcreLiteral, toPcre } from './pcre.ts';
 
 /** Answers with these are redirections to nginx, and their text is the Location. */
 const REDIRECTS = [301, 302, 303, 307, 308];
-const PLAIN_TEXT = 'text/plain; charset=utf-8';
 
 export interface LocationContext {
   readonly config: Config;
@@ -220,17 +213,6 @@ function rawPath(route: RouteConfig, name: string, definitions: Definitions): st
           ]),
       `"~^([^?]+)" ${definitions.template([addPrefix, '$1', ''])};`,
     ]),
-  );
-}
-
-/** The fields of an answer made here, with the route's edits done to them. */
-function editAnswer(fields: readonly NamedField[], { responseHeaders }: RouteConfig): NamedField[] {
-  return responseHeaders.reduce<NamedField[]>(
-    (done, { op, name, value }) => [
-      ...done.filter((field) => op === 'add' || !isSame(field.name, name)),
-      ...(op === 'remove' ? [] : [{ name, value }]),
-    ],
-    [...fields],
   );
 }
 

@@ -1,0 +1,235 @@
+// Listeners as frontend sections of HAProxy.
+import type { Address } from '../config/address.ts';
+import type { Config, HttpListenerConfig, TcpListenerConfig } from '../config/config.ts';
+import { DEFAULT_HTTP } from './defaults.ts';
+import { duration, type ExportSettings, type Notes } from './exported.ts';
+import {
+  addressText,
+  isAnyPort,
+  type NamedListener,
+  type PlacedRoute,
+  poolOf,
+  routesOf,
+} from './facts.ts';
+import { type Pools, type PoolUse, socketPath } from './haproxy-backend.ts';
+import { listenerRules } from './haproxy-fields.ts';
+import {
+  answerRules,
+  chooseRules,
+  conditionOf,
+  forwardRules,
+  isNamed,
+  isOnlyRoute,
+  normalRules,
+  queryRules,
+  titleOf,
+} from './haproxy-route.ts';
+import { chunks, section, word } from './haproxy-text.ts';
+
+const HTTP_RECORD =
+  '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","client":"%ci:%cp","listener":"%f","method":"%HM","path":"%HP","status":%ST,"bytesIn":%U,"bytesOut":%B,"milliseconds":%Ta,"target":"%b/%s"}';
+const TCP_RECORD =
+  '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","client":"%ci:%cp","listener":"%f","bytesIn":%U,"bytesOut":%B,"milliseconds":%Tt,"target":"%b/%s"}';
+
+export interface FrontendContext {
+  readonly config: Config;
+  readonly settings: ExportSettings;
+  readonly notes: Notes;
+  readonly pools: Pools;
+}
+
+export function httpFrontend(
+  place: NamedListener<HttpListenerConfig>,
+  context: FrontendContext,
+): string[] {
+  const { name, path, listener } = place;
+  const { settings, notes } = context;
+  const { timeouts } = listener;
+  const bind = bindLine(path, listener.address, notes);
+  if (!bind.isBound) return ['', ...bind.lines];
+  return section(`frontend ${name}`, [
+    'mode http',
+    ...bind.lines,
+    ...maxConnections(place, settings, notes),
+    `timeout http-request ${duration(timeouts.requestHeader)}`,
+    `timeout http-keep-alive ${duration(timeouts.keepAlive)}`,
+    `timeout client ${duration(timeouts.bodyIdle)}`,
+    ...splice(listener.splice),
+    ...log(path, listener.accessLog, HTTP_RECORD, notes),
+    ...limitRules(path, listener, notes),
+    ...timeoutNotes(path, listener, notes),
+    ...routing(place, context),
+  ]);
+}
+
+export function tcpFrontend(
+  place: NamedListener<TcpListenerConfig>,
+  context: FrontendContext,
+): string[] {
+  const { name, path, listener } = place;
+  const { settings, notes, pools } = context;
+  const bind = bindLine(path, listener.address, notes);
+  if (!bind.isBound) return ['', ...bind.lines];
+  const pool = pools.nameOf({
+    pool: listener.pool,
+    mode: 'tcp',
+    connectMs: listener.timeouts.connect,
+    responseMs: listener.idleTimeout,
+    tunnelMs: null,
+    isNamed: false,
+  });
+  return section(`frontend ${name}`, [
+    'mode tcp',
+    ...bind.lines,
+    ...maxConnections(place, settings, notes),
+    `timeout client ${duration(listener.idleTimeout)}`,
+    ...splice(listener.splice),
+    ...log(path, listener.accessLog, TCP_RECORD, notes),
+    `default_backend ${pool}`,
+  ]);
+}
+
+interface Bind {
+  readonly isBound: boolean;
+  readonly lines: readonly string[];
+}
+
+function bindLine(path: string, address: Address, notes: Notes): Bind {
+  const at = `${path}.address`;
+  const refuse = (reason: string): Bind => ({ isBound: false, lines: notes.warn(at, reason) });
+  if (isAnyPort(address)) return refuse('HAProxy cannot listen on any free port: left out');
+  if (address.kind === 'socket' && address.socket.family === 'unix') {
+    const socket = socketPath(address.socket.host);
+    return socket === null
+      ? refuse('HAProxy cannot be told of a socket file of this name: left out')
+      : { isBound: true, lines: [`bind ${socket}`] };
+  }
+  const isEverything = address.kind === 'socket' && address.socket.host === '::';
+  return { isBound: true, lines: [`bind ${addressText(address)}${isEverything ? ' v4v6' : ''}`] };
+}
+
+function maxConnections(
+  { path, listener }: NamedListener<HttpListenerConfig | TcpListenerConfig>,
+  { connections }: ExportSettings,
+  notes: Notes,
+): string[] {
+  if (listener.maxConnections === 0) return [`maxconn ${connections}`];
+  return [
+    ...notes.warn(
+      `${path}.maxConnections`,
+      'HAProxy lets the newest connections wait instead of refusing them',
+    ),
+    `maxconn ${listener.maxConnections}`,
+  ];
+}
+
+function splice(mode: 'auto' | 'never' | 'always'): string[] {
+  switch (mode) {
+    case 'never':
+      return [];
+    case 'auto':
+      return ['option splice-auto'];
+    case 'always':
+      return ['option splice-request', 'option splice-response'];
+  }
+}
+
+function log(path: string, accessLog: string | null, record: string, notes: Notes): string[] {
+  if (accessLog === null) return [];
+  return [
+    ...notes.warn(
+      `${path}.accessLog`,
+      accessLog === '-'
+        ? 'HAProxy knows neither routes nor our words for errors'
+        : 'HAProxy writes no files: the lines go to standard output; it knows neither routes nor our words for errors',
+    ),
+    'log stdout format raw daemon',
+    `log-format ${word(record)}`,
+  ];
+}
+
+function limitRules(path: string, { limits }: HttpListenerConfig, notes: Notes): string[] {
+  return [
+    ...(limits.target === DEFAULT_HTTP.limits.target
+      ? []
+      : [`http-request deny deny_status 414 if { pathq,length gt ${limits.target} }`]),
+    ...(limits.body === 0
+      ? []
+      : [
+          ...notes.warn(
+            `${path}.limits.body`,
+            'HAProxy refuses by Content-Length: bodies of unknown length have no limit',
+          ),
+          `http-request deny deny_status 413 if { req.hdr_val(content-length) gt ${limits.body} }`,
+        ]),
+  ];
+}
+
+function timeoutNotes(path: string, { timeouts }: HttpListenerConfig, notes: Notes): string[] {
+  const { responseHeader, bodyIdle } = timeouts;
+  if (responseHeader === bodyIdle) return [];
+  return notes.warn(
+    `${path}.timeouts`,
+    `HAProxy has one timeout for responseHeader and for pauses of a response: ${duration(Math.max(responseHeader, bodyIdle))}`,
+  );
+}
+
+function routing(place: NamedListener<HttpListenerConfig>, context: FrontendContext): string[] {
+  const { listener } = place;
+  const all = routesOf(place);
+  const isOnly = isOnlyRoute(all);
+  const routes = isOnly ? all.slice(0, 1) : all;
+  const answered = routes.filter(({ route }) => route.pool === null);
+  return [
+    ...normalRules(routes),
+    ...queryRules(routes),
+    ...(isOnly ? [] : chooseRules(routes)),
+    ...answered.flatMap((one) => [
+      ...titleOf(one),
+      ...answerRules(one, conditionOf(one, isOnly), context.notes),
+    ]),
+    ...(answered.length === routes.length ? [] : listenerRules(listener, context.settings)),
+    ...routes.flatMap((one) => forwarding(one, isOnly, context)),
+    ...uses(listener, routes, isOnly, context),
+  ];
+}
+
+function forwarding(
+  place: PlacedRoute,
+  isOnly: boolean,
+  { config, notes }: FrontendContext,
+): string[] {
+  const { pool } = place.route;
+  if (pool === null) return [];
+  const rules = forwardRules(place, pool, poolOf(config, pool), conditionOf(place, isOnly), notes);
+  return rules.length === 0 ? [] : [...titleOf(place), ...rules];
+}
+
+/** Which section of a pool takes which routes. */
+function uses(
+  { timeouts }: HttpListenerConfig,
+  routes: readonly PlacedRoute[],
+  isOnly: boolean,
+  { config, pools }: FrontendContext,
+): string[] {
+  const names = new Map<string, number[]>();
+  for (const { route, index } of routes) {
+    if (route.pool === null) continue;
+    const use: PoolUse = {
+      pool: route.pool,
+      mode: 'http',
+      connectMs: timeouts.connect,
+      responseMs: Math.max(timeouts.responseHeader, timeouts.bodyIdle),
+      tunnelMs: timeouts.tunnelIdle,
+      isNamed: isNamed(route, poolOf(config, route.pool)),
+    };
+    const name = pools.nameOf(use);
+    names.set(name, [...(names.get(name) ?? []), index]);
+  }
+  if (isOnly) return [...names.keys()].map((name) => `default_backend ${name}`);
+  return [...names].flatMap(([name, indexes]) =>
+    chunks(indexes).map(
+      (some) => `use_backend ${name} if { var(txn.route) -m int ${some.join(' ')} }`,
+    ),
+  );
+}

@@ -1,0 +1,108 @@
+// A configuration as one of HAProxy. Written for HAProxy 2.6; docs/export.md says what becomes of what.
+import type {
+  Config,
+  HttpListenerConfig,
+  TcpListenerConfig,
+  UdpListenerConfig,
+} from '../config/config.ts';
+import { DEFAULT_HTTP } from './defaults.ts';
+import { comment, duration, type Exported, type ExportSettings, Notes } from './exported.ts';
+import { listenersOf } from './facts.ts';
+import { Pools } from './haproxy-backend.ts';
+import { httpFrontend, tcpFrontend } from './haproxy-frontend.ts';
+import { section, word } from './haproxy-text.ts';
+
+/** What HAProxy keeps free in a buffer for what it adds to a head. */
+const RESERVE = 1024;
+const DEFAULT_BUFFER = 16_384;
+const LARGEST_BUFFER = 1024 * 1024;
+
+export function exportHaproxy(config: Config, settings: ExportSettings): Exported {
+  const notes = new Notes();
+  const pools = new Pools(config, settings, notes);
+  const context = { config, settings, notes, pools };
+  const frontends = [
+    ...listenersOf<HttpListenerConfig>(config, 'http').map((one) => ({
+      index: one.index,
+      lines: httpFrontend(one, context),
+    })),
+    ...listenersOf<TcpListenerConfig>(config, 'tcp').map((one) => ({
+      index: one.index,
+      lines: tcpFrontend(one, context),
+    })),
+    ...listenersOf<UdpListenerConfig>(config, 'udp').map(({ index, path }) => ({
+      index,
+      lines: ['', ...notes.warn(path, 'HAProxy does not relay UDP: left out')],
+    })),
+  ].sort((a, b) => a.index - b.index);
+  const body = [...frontends.flatMap(({ lines }) => lines), ...pools.print()];
+  const lines = [
+    ...comment(
+      'Made by sluice export haproxy. What differs always, and why, is in docs/export.md.',
+    ),
+    ...section('global', [...general(config, settings, body), ...limits(config, notes)]).slice(1),
+    ...body,
+  ];
+  return { text: `${lines.join('\n')}\n`, warnings: notes.warnings };
+}
+
+function general(config: Config, settings: ExportSettings, body: readonly string[]): string[] {
+  return [
+    `nbthread ${settings.workers}`,
+    `maxconn ${settings.connections}`,
+    ...(settings.folder === undefined ? [] : ['no strict-limits']),
+    ...(settings.user === undefined ? [] : [`user ${word(settings.user)}`]),
+    `hard-stop-after ${duration(Math.max(1000, config.shutdownGrace))}`,
+    ...(body.some((line) => line.includes('normalize-uri'))
+      ? ['expose-experimental-directives']
+      : []),
+  ];
+}
+
+/** Heads and made-up bodies must fit a buffer; HAProxy has one size and one count for all listeners. */
+function limits(config: Config, notes: Notes): string[] {
+  const listeners = listenersOf<HttpListenerConfig>(config, 'http');
+  const heads = listeners
+    .map(({ listener }) => listener.limits.head)
+    .filter((head) => head !== DEFAULT_HTTP.limits.head);
+  const bodies = listeners.flatMap(({ listener }) =>
+    (listener.routes ?? []).map(({ respond }) => Buffer.byteLength(respond?.body ?? '')),
+  );
+  const size = Math.max(0, ...heads, ...bodies.map((bytes) => bytes + RESERVE)) + RESERVE;
+  const counts = listeners.map(({ listener }) => listener.limits.headerCount);
+  const count = Math.max(0, ...counts);
+  return [
+    ...differing(
+      listeners.map(({ path, listener }) => [path, listener.limits.head]),
+      'head',
+      notes,
+    ),
+    ...(size > DEFAULT_BUFFER || heads.length > 0
+      ? [`tune.bufsize ${Math.min(size, LARGEST_BUFFER)}`]
+      : []),
+    ...differing(
+      listeners.map(({ path, listener }) => [path, listener.limits.headerCount]),
+      'headerCount',
+      notes,
+    ),
+    ...(count === 0 || count === DEFAULT_HTTP.limits.headerCount
+      ? []
+      : [`tune.http.maxhdr ${count + 1}`]),
+  ];
+}
+
+function differing(
+  values: readonly (readonly [path: string, value: number])[],
+  key: string,
+  notes: Notes,
+): string[] {
+  const largest = Math.max(...values.map(([, value]) => value));
+  return values
+    .filter(([, value]) => value < largest)
+    .flatMap(([path]) =>
+      notes.warn(
+        `${path}.limits.${key}`,
+        `HAProxy has one for all listeners: the largest, ${largest}`,
+      ),
+    );
+}
