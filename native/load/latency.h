@@ -3,6 +3,7 @@
 // instructions.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -10,7 +11,7 @@
 #include <cstdio>
 #include <ctime>
 
-namespace bench {
+namespace sluice::load {
 
 [[nodiscard]] inline std::uint64_t nowNs() {
   timespec time{};
@@ -28,19 +29,27 @@ class Latencies {
   void record(std::uint64_t ns) {
     ++buckets_[bucketOf(ns)];
     ++count_;
-    if (ns > largest_) {
-      largest_ = ns;
-    }
+    largest_ = std::max(largest_, ns);
   }
 
-  void forget() { *this = Latencies(); }
+  [[nodiscard]] std::uint64_t count() const { return count_; }
 
-  /// Prints `"latencyUs": {…}` of a JSON object.
-  void printJson() const {
-    std::printf(
-        "\"latencyUs\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p99_9\":%.1f,\"max\":%.1f}",
-        percentileUs(0.5), percentileUs(0.9), percentileUs(0.99), percentileUs(0.999),
-        static_cast<double>(largest_) / 1e3);
+  /// Prints `"<name>":{…}` of a JSON object: percentiles in microseconds and, when asked for, the
+  /// buckets that hold anything as [upper bound, count].
+  void printJson(const char* name, bool withHistogram) const {
+    std::printf("\"%s\":{\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f,"
+                "\"histogram\":[",
+                name, percentileUs(0.5), percentileUs(0.9), percentileUs(0.99), percentileUs(0.999),
+                static_cast<double>(largest_) / 1e3);
+    const char* separator = "";
+    for (std::size_t i = 0; withHistogram && i < kBuckets; ++i) {
+      if (buckets_[i] > 0) {
+        std::printf("%s[%.3f,%llu]", separator, static_cast<double>(endOf(i)) / 1e3,
+                    static_cast<unsigned long long>(buckets_[i]));
+        separator = ",";
+      }
+    }
+    std::printf("]}");
   }
 
  private:
@@ -55,13 +64,18 @@ class Latencies {
     return shift * kSub + static_cast<std::size_t>(ns >> shift);
   }
 
-  [[nodiscard]] static double middleOf(std::size_t bucket) {
+  /// First nanosecond after a bucket.
+  [[nodiscard]] static std::uint64_t endOf(std::size_t bucket) {
     if (bucket < 2 * kSub) {
-      return static_cast<double>(bucket);
+      return bucket + 1;
     }
     const std::size_t shift = bucket / kSub - 1;
-    const double unit = static_cast<double>(std::uint64_t{1} << shift);
-    return (static_cast<double>(bucket - shift * kSub) + 0.5) * unit;
+    return (bucket - shift * kSub + 1) << shift;
+  }
+
+  [[nodiscard]] static double middleOf(std::size_t bucket) {
+    const std::uint64_t begin = bucket == 0 ? 0 : endOf(bucket - 1);
+    return static_cast<double>(begin + endOf(bucket)) / 2;
   }
 
   [[nodiscard]] double percentileUs(double share) const {
@@ -70,7 +84,7 @@ class Latencies {
     for (std::size_t i = 0; i < kBuckets; ++i) {
       seen += buckets_[i];
       if (buckets_[i] > 0 && static_cast<double>(seen) >= wanted) {
-        return middleOf(i) / 1e3;
+        return std::min(middleOf(i), static_cast<double>(largest_)) / 1e3;
       }
     }
     return 0;
@@ -81,4 +95,4 @@ class Latencies {
   std::uint64_t largest_ = 0;
 };
 
-} // namespace bench
+} // namespace sluice::load

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <span>
 
-namespace bench {
+namespace sluice::load {
 
 class Pattern {
  public:
@@ -75,4 +75,4 @@ inline void writeMessage(const Pattern& pattern, const MessageHead& head,
                      data.size() - kMessageHead) == 0;
 }
 
-} // namespace bench
+} // namespace sluice::load

@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,9 +19,9 @@
 #include <cstdint>
 #include <string>
 
-#include "command_line.h"
+#include "load/command_line.h"
 
-namespace bench {
+namespace sluice::load {
 
 /// `127.0.0.1:80`: the generators speak IPv4 to literal addresses only.
 [[nodiscard]] inline sockaddr_in parseAddress(const std::string& text) {
@@ -35,6 +38,10 @@ namespace bench {
   }
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   return address;
+}
+
+[[nodiscard]] inline bool mayTryAgain(ssize_t result) {
+  return result < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 [[nodiscard]] inline const sockaddr* generic(const sockaddr_in& address) {
@@ -61,20 +68,64 @@ inline void setNoDelay(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-/// A connected socket, blocking, whose calls give up after `seconds`.
-[[nodiscard]] inline int connectTo(const sockaddr_in& address, int type, int seconds = 5) {
+inline void pinTo(int core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(static_cast<std::size_t>(core), &cores);
+  if (::sched_setaffinity(0, sizeof cores, &cores) != 0) {
+    fail("sched_setaffinity", errno);
+  }
+}
+
+/// By default the kernel may wake a sleeper 50 us late in order to spare wake-ups: too late for
+/// arrivals at intended instants.
+inline void wakeExactly() {
+  ::prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+}
+
+/// Thousands of connections a second use up the ports of one address, because each rests for a
+/// minute after its end. On loopback there are more addresses to come from.
+inline void spreadSource(int fd, const sockaddr_in& target, std::uint32_t number) {
+  constexpr std::uint32_t kLoopback = 0x7f000000;
+  constexpr std::uint32_t kSources = 64;
+  if ((ntohl(target.sin_addr.s_addr) & 0xff000000U) != kLoopback) {
+    return;
+  }
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  sockaddr_in source{};
+  source.sin_family = AF_INET;
+  source.sin_addr.s_addr = htonl(kLoopback + 1 + number % kSources);
+  // Where there is no such address, the one that the kernel takes will do.
+  static_cast<void>(::bind(fd, generic(source), sizeof source));
+}
+
+/// A socket that is connected or -1, blocking, whose calls give up after `seconds`.
+[[nodiscard]] inline int tryConnectTo(const sockaddr_in& address, int type, int seconds = 5) {
   const int fd = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
   if (fd < 0) {
-    fail("socket", errno);
+    return -1;
   }
   const timeval patience{seconds, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (::connect(fd, generic(address), sizeof address) != 0) {
-    fail("connect", errno);
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return -1;
   }
   if (type == SOCK_STREAM) {
     setNoDelay(fd);
+  }
+  return fd;
+}
+
+/// A connected socket, blocking, whose calls give up after `seconds`.
+[[nodiscard]] inline int connectTo(const sockaddr_in& address, int type, int seconds = 5) {
+  const int fd = tryConnectTo(address, type, seconds);
+  if (fd < 0) {
+    fail("connect", errno);
   }
   return fd;
 }
@@ -122,11 +173,13 @@ class Epoll {
 
   void remove(int fd) const { static_cast<void>(control(EPOLL_CTL_DEL, fd, 0, nullptr)); }
 
-  /// Calls `visit(owner, events)` for each event of one turn.
+  /// Waits for something to happen or `timeoutNs` to pass (forever when it is negative), then calls
+  /// `visit(owner, events)` for each event. Sleeps by epoll_pwait2, whose high-resolution timer
+  /// costs no system call of its own and wakes within some 10 us under wakeExactly(); a kernel
+  /// older than 5.11 counts in milliseconds, so there the last one is spent asking.
   template<typename Visit>
-  void turn(int timeoutMs, Visit&& visit) {
-    const int count =
-        ::epoll_wait(fd_, events_.data(), static_cast<int>(events_.size()), timeoutMs);
+  void turn(std::int64_t timeoutNs, Visit&& visit) {
+    const int count = wait(timeoutNs);
     if (count < 0 && errno != EINTR) {
       fail("epoll_wait", errno);
     }
@@ -137,6 +190,25 @@ class Epoll {
   }
 
  private:
+  [[nodiscard]] int wait(std::int64_t timeoutNs) {
+    const auto room = static_cast<int>(events_.size());
+    if (timeoutNs <= 0) {
+      return ::epoll_wait(fd_, events_.data(), room, timeoutNs < 0 ? -1 : 0);
+    }
+#ifdef SYS_epoll_pwait2
+    if (isPrecise_) {
+      const timespec timeout{timeoutNs / 1'000'000'000, timeoutNs % 1'000'000'000};
+      const long count =
+          ::syscall(SYS_epoll_pwait2, fd_, events_.data(), room, &timeout, nullptr, 0);
+      if (count >= 0 || errno != ENOSYS) {
+        return static_cast<int>(count);
+      }
+      isPrecise_ = false;
+    }
+#endif
+    return ::epoll_wait(fd_, events_.data(), room, static_cast<int>(timeoutNs / 1'000'000));
+  }
+
   [[nodiscard]] bool control(int operation, int fd, std::uint32_t events, void* owner) const {
     epoll_event event{};
     event.events = events;
@@ -145,7 +217,8 @@ class Epoll {
   }
 
   int fd_;
+  bool isPrecise_ = true;
   std::array<epoll_event, 512> events_{};
 };
 
-} // namespace bench
+} // namespace sluice::load

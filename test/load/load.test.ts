@@ -113,7 +113,7 @@ describe('load-tcp', () => {
       (port) => run('load-tcp', port, '--mode', 'pingpong', '--connections', '1', ...SHORT),
     );
     assert.equal(code, 1);
-    assert.equal(JSON.parse(stdout).wrong, 1);
+    assert.ok(JSON.parse(stdout).wrong > 0);
   });
 
   it('fails its check on a stream of other bytes, and on one cut short', async () => {
@@ -176,9 +176,8 @@ describe('load-udp', () => {
       (port) => run('load-udp', port, '--flows', '1', '--timeout', '0.02', ...SHORT),
     );
     assert.equal(code, 1);
-    const { wrong, late } = JSON.parse(stdout);
-    assert.equal(wrong, 2);
-    assert.equal(late, 1);
+    const { wrong, doubled, late } = JSON.parse(stdout);
+    assert.deepEqual({ wrong, doubled, late }, { wrong: 2, doubled: 1, late: 0 });
   });
 
   it('ends when nothing answers at all', async () => {
