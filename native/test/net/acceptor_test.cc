@@ -120,6 +120,23 @@ TEST("an acceptor that can shed nobody rests instead of spinning, and goes on af
   }
 }
 
+TEST("an acceptor that began without a descriptor in reserve sets one aside once there are some") {
+  Rig rig;
+  {
+    const NoDescriptors none;
+    rig.start();
+  }
+  const Far first = rig.connect();
+  rig.untilAccepted(1);
+  Far second = rig.connect();
+  const NoDescriptors none;
+  rig.turning.until("the second to be shed", [&] {
+    second.read();
+    return second.hasEnded || second.wasReset;
+  });
+  CHECK_EQ(rig.shed[Errc::OutOfDescriptors], 1);
+}
+
 TEST("more connections than one turn sheds do not make an acceptor spin") {
   Rig rig;
   rig.start();
