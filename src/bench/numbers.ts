@@ -1,4 +1,4 @@
-// Figures as people read them: three significant digits, in text of any kind.
+// Figures as people read them, in text of any kind: three significant digits, and tables for a terminal.
 import type { Interval } from './statistics.ts';
 
 /** Stands where there is no figure. */
@@ -31,7 +31,7 @@ export function formatChange(ratio: number): string {
   if (!Number.isFinite(ratio)) return NO_FIGURE;
   if (ratio >= 10) return `× ${formatNumber(ratio)}`;
   const percent = (ratio - 1) * 100;
-  const digits = Math.abs(percent) < 10 ? 1 : 0;
+  const digits = Math.abs(percent) < 9.95 ? 1 : 0;
   const text = Math.abs(percent).toFixed(digits);
   if (Number(text) === 0) return '±0 %';
   return `${percent < 0 ? '−' : '+'}${text} %`;
@@ -48,4 +48,22 @@ export function formatBytes(bytes: number): string {
     unit++;
   }
   return `${formatNumber(size).replace(/\.0+$/, '')} ${SIZES[unit] ?? 'B'}`;
+}
+
+/** Columns as wide as their widest cell; the first stands left, as does one with words, figures stand right. */
+export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows];
+  const columns = head.map((_, i) => ({
+    width: Math.max(...all.map((row) => (row[i] ?? '').length)),
+    isText: i === 0 || rows.some((row) => /^\p{L}/u.test(row[i] ?? '')),
+  }));
+  const line = (row: readonly string[]): string =>
+    columns
+      .map(({ width, isText }, i) => {
+        const cell = row[i] ?? '';
+        return isText ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join('  ')
+      .trimEnd();
+  return all.map((row) => `  ${line(row)}`).join('\n');
 }

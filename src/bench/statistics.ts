@@ -58,12 +58,21 @@ export function pairedRatio(
   ours: ReadonlyMap<number, number>,
   theirs: ReadonlyMap<number, number>,
 ): Ratio {
+  const ratios = pairedRatios(ours, theirs);
+  return { median: median(ratios), ...bootstrapMedian(ratios), pairs: ratios.length };
+}
+
+/** Ours / theirs, an entry for each round that has both. */
+export function pairedRatios(
+  ours: ReadonlyMap<number, number>,
+  theirs: ReadonlyMap<number, number>,
+): readonly number[] {
   const ratios: number[] = [];
   for (const [round, value] of ours) {
     const other = theirs.get(round);
     if (other !== undefined && other > 0) ratios.push(value / other);
   }
-  return { median: median(ratios), ...bootstrapMedian(ratios), pairs: ratios.length };
+  return ratios;
 }
 
 export function bootstrapMedian(values: readonly number[], seed = 1): Interval {

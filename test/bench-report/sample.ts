@@ -175,10 +175,11 @@ export function makeLatency(centreUs: number, random: () => number, answers = 20
   const histogram: [number, number][] = [];
   let left = answers;
   let upTo = centreUs * 0.4;
-  while (left > 0 && histogram.length < 120) {
+  while (left > 0 && histogram.length < 75) {
     const distance = Math.log(upTo / centreUs);
     const width = distance < 0 ? 0.22 : 0.45;
-    const share = 0.09 * Math.exp(-((distance / width) ** 2) / 2) + 0.0004 * random();
+    const share =
+      0.0775 * Math.exp(-((distance / width) ** 2) / 2) + 0.0003 * random() * Math.exp(-distance);
     const count = Math.min(left, Math.max(1, Math.round(share * answers)));
     histogram.push([Math.round(upTo * 10) / 10, count]);
     left -= count;

@@ -41,7 +41,7 @@ export function bars(rows: readonly Bar[], unit: string): Plot {
   const scale = fittedScale(most, left, right);
   return {
     height: bottom + 40,
-    drawing: html`${axis(scale.ticks, scale.at, bottom)}${textAt((left + WIDTH) / 2, bottom + 36, unit, { anchor: 'middle', kind: 'axis' })}${rows.map((row, i) => bar(row, i * ROW + 6, left, scale.at, valueText(row)))}`,
+    drawing: html`${axis(scale.ticks, scale.at, bottom)}${textAt(Math.max((left + right) / 2, textWidth(unit) / 2 + 2), bottom + 36, unit, { anchor: 'middle', kind: 'axis' })}${rows.map((row, i) => bar(row, i * ROW + 6, left, scale.at, valueText(row)))}`,
   };
 }
 
@@ -92,7 +92,7 @@ function bar(
 
 /** Ticks carry no more digits than they need. */
 export function formatTick(tick: number): string {
-  const plain = String(Number(tick.toPrecision(6)));
+  const plain = String(Number(tick.toPrecision(12)));
   if (/e/.test(plain) || Math.abs(tick) >= 1e9) return tick.toExponential().replace('e+', 'e');
   const [whole = '', part] = plain.split('.');
   const grouped = whole.length < 5 ? whole : whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');

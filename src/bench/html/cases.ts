@@ -10,11 +10,11 @@ import {
   standingsOf,
   unitOf,
 } from '../verdicts.ts';
-import { type Bar, bars } from './bars.ts';
+import { type Bar, bars, formatTick } from './bars.ts';
 import { details, figure } from './figure.ts';
 import { type Distribution, mergeHistograms, percentiles, strips } from './latency.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import { anchorOf, figuresIn, named, type Page } from './page.ts';
+import { anchorOf, capitalised, figuresIn, named, type Page } from './page.ts';
 import { type Column, number, prose, table, text } from './tables.ts';
 
 /** Work that got lost or came late in fewer cases is not worth a remark. */
@@ -24,9 +24,9 @@ export function caseSection(page: Page, record: CaseRecord): Markup {
   const headline = headlineOf(record);
   const figures = figuresIn(page, record);
   const metrics: readonly Metric[] = headline === 'cost' ? ['cost', 'rate'] : [headline];
-  return html`<section id="${anchorOf(page, record)}"><h3>${record.title}</h3>
+  return html`<section id="${anchorOf(page, record)}"><h3>${record.title} <code>${record.id}</code></h3>
 ${arrivalRemark(record)}${figures.length === 0 ? html`<p>No contestant has a sample.</p>` : html`<div class="plots">${metrics.map((metric) => barFigure(page, record, metric))}</div>`}
-${remarks(page, record)}${details('Numbers', numbers(page, [record]))}${syscalls(page, record)}${distributions(page, record)}</section>
+${remarkList(remarksOn(page, record))}${details('Numbers', numbers(page, [record]))}${syscalls(page, record)}${distributions(page, record)}</section>
 `;
 }
 
@@ -66,8 +66,7 @@ function barFigure(page: Page, record: CaseRecord, metric: Metric): Markup {
 function titleOf({ unit }: CaseRecord, metric: Metric): string {
   if (metric === 'cost') return `CPU time of the proxy for a ${unit.name}`;
   if (metric === 'memory') return 'Memory of the proxy for each client';
-  const name = METRIC_NAMES[metric];
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  return capitalised(METRIC_NAMES[metric]);
 }
 
 function styleOf(
@@ -78,7 +77,7 @@ function styleOf(
 }
 
 function limitWords({ limits }: Figure): string {
-  return limits[0] === undefined ? '' : `held back by the ${limits[0]}`;
+  return limits[0] === undefined || limits[0] === 'proxy' ? '' : `limit: ${limits[0]}`;
 }
 
 function arrivalRemark({ arrival }: CaseRecord): Content {
@@ -89,7 +88,7 @@ function arrivalRemark({ arrival }: CaseRecord): Content {
 }
 
 /** Who is absent, what got lost, and whose throughput says nothing about the proxy. */
-export function remarks(page: Page, record: CaseRecord): Content {
+export function remarksOn(page: Page, record: CaseRecord): readonly string[] {
   const { report } = page;
   const label = (id: string): string => labelOf(report, id);
   const lines = Object.entries(record.absent).map(
@@ -105,19 +104,25 @@ export function remarks(page: Page, record: CaseRecord): Content {
     if (late >= NOTABLE)
       lines.push(`${label(contestant)}: ${share(late)} of the answers came late`);
   }
-  const others = figuresIn(page, record).filter(
-    ({ limits }) => limits[0] !== undefined && limits[0] !== 'proxy',
-  );
-  if (others.length > 0) {
-    const who = others.map(({ contestant, limits }) => `${label(contestant)} (${limits[0]})`);
+  for (const limit of ['generator', 'origin', 'load core'] as const) {
+    const held = figuresIn(page, record).filter(
+      (one) => one.limits[0] === limit && one.contestant !== 'direct',
+    );
+    if (held.length === 0) continue;
+    const who = held.map(({ contestant }) => label(contestant)).join(', ');
     lines.push(
-      `Not the proxy but something else held back the throughput of ${who.join(', ')}: compare their cost.`,
+      `The ${limit}, not the proxy, held back the throughput of ${who}: compare costs, not rates.`,
     );
   }
-  return lines.length === 0
-    ? null
-    : html`<ul class="remarks">${lines.map((line) => html`<li>${line}</li>`)}</ul>
-`;
+  return lines;
+}
+
+export function remarkList(lines: readonly string[]): Content {
+  return (
+    lines.length > 0 &&
+    html`<ul class="remarks">${lines.map((line) => html`<li>${line}</li>`)}</ul>
+`
+  );
 }
 
 const MEASURES: readonly {
@@ -145,7 +150,7 @@ export function numbers(page: Page, records: readonly CaseRecord[]): Markup {
   const hasCost = figures.some(({ of }) => of.cost !== null);
   const headline = headlineOf(first);
   const columns: Column[] = [text('contestant')];
-  if (series) columns.push(number(series.axis));
+  if (series) columns.push(number(series.axis === first.unit.rate ? 'intended' : series.axis));
   if (hasCost)
     columns.push(number(`CPU ${first.unit.cost}`), number('interval'), number('least – most'));
   columns.push(...measures.map(({ title }) => number(title(first))));
@@ -155,7 +160,7 @@ export function numbers(page: Page, records: readonly CaseRecord[]): Markup {
   if (standings.length > 0) columns.push(prose(`${ours} ÷ it (${METRIC_NAMES[headline]})`));
   const rows = figures.map(({ record, of }) => {
     const cells: Content[] = [named(page, of.contestant)];
-    if (series) cells.push(formatGrouped(record.series?.value ?? Number.NaN));
+    if (series) cells.push(formatTick(record.series?.value ?? Number.NaN));
     if (hasCost) cells.push(median(of.cost), interval(of.cost), extremes(of.cost));
     cells.push(...measures.map(({ metric }) => median(of[metric])));
     cells.push(of.unused === 0 ? `${of.used}` : `${of.used} of ${of.used + of.unused}`);
@@ -168,7 +173,10 @@ export function numbers(page: Page, records: readonly CaseRecord[]): Markup {
     }
     return cells;
   });
-  return html`${table(columns, rows)}<p class="muted">For each ${first.unit.name}. Interval: of the median. Machine: busy time of the whole machine.</p>
+  const note = hasCost
+    ? `CPU time for each ${first.unit.name}. Interval: of the median. Machine: busy time of the whole machine for the same work.`
+    : `Medians over the rounds.`;
+  return html`${table(columns, rows)}<p class="note">${note}</p>
 `;
 }
 
@@ -187,7 +195,7 @@ function syscalls(page: Page, record: CaseRecord): Content {
 }
 
 /** Histograms, where the driver gave any. */
-export function distributions(page: Page, record: CaseRecord): Content {
+export function distributions(page: Page, record: CaseRecord, where = ''): Content {
   const found = figuresIn(page, record).flatMap(({ contestant }): readonly Distribution[] => {
     const own = record.samples.filter(
       (one) => one.contestant === contestant && one.errors.length === 0,
@@ -207,7 +215,7 @@ export function distributions(page: Page, record: CaseRecord): Content {
     record.arrival === 'closed' &&
     html`<p class="muted">Under a closed loop, which hides waiting: these are not response times that users would see.</p>`;
   return details(
-    'Latency, as it is spread',
+    `Latency, as it is spread${where}`,
     html`${warning}<div class="plots">${figure({
       title: 'Latency at each percentile',
       better: 'lower is better',

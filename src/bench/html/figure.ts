@@ -18,12 +18,11 @@ export interface FigureParts {
   readonly description: string;
   readonly plot: Plot;
   readonly beneath?: Content;
-  readonly isWide?: boolean;
 }
 
 export function figure(parts: FigureParts): Markup {
-  const { title, better, description, plot, beneath = null, isWide = false } = parts;
-  return html`<figure class="${isWide ? 'plot wide' : 'plot'}">
+  const { title, better, description, plot, beneath = null } = parts;
+  return html`<figure class="plot">
 <figcaption>${title} <span class="better">${better}</span></figcaption>
 ${drawing(plot, description)}
 ${beneath}</figure>

@@ -1,6 +1,6 @@
 // The top of the page: what it is, what to know first, what was claimed and what came of it.
 import { formatBytes, formatInterval, formatNumber } from '../numbers.ts';
-import type { Report } from '../report.ts';
+import { type CaseRecord, type Report, SCENARIO_NAMES } from '../report.ts';
 import { ENOUGH_ROUNDS, surenessOf } from '../statistics.ts';
 import {
   type GoalState,
@@ -16,8 +16,8 @@ import {
 import { driverName, warningsOf } from '../warnings.ts';
 import { figure } from './figure.ts';
 import { type Content, html, type Markup } from './markup.ts';
-import { anchorOf, named, type Page } from './page.ts';
-import { type RatioRow, ratios } from './ratios.ts';
+import { anchorOf, capitalised, named, type Page } from './page.ts';
+import { type RatioGroup, type RatioRow, ratios } from './ratios.ts';
 import { number, prose, table, text } from './tables.ts';
 
 export function head({ report }: Page): Markup {
@@ -48,7 +48,7 @@ export function verdicts(page: Page): Markup {
   const goals = goalVerdicts(report);
   return html`<section id="verdicts"><h2>What it comes to</h2>
 ${goals.length === 0 ? html`<p>No case of this run has a goal.</p>` : goalTable(page, goals)}
-${ratioPlot(page)}</section>
+${ratioPlots(page)}</section>
 `;
 }
 
@@ -60,7 +60,7 @@ function goalTable(page: Page, goals: readonly GoalVerdict[]): Markup {
   const rows = goals.map(({ record, goal, found, state, reason }) => {
     const unit = goal.to === null ? ` ${unitOf(record, goal.metric)}` : '';
     return [
-      html`<a href="#${anchorOf(page, record)}">${record.title}</a>`,
+      html`<a href="#${anchorOf(page, record)}">${record.title}</a> <code>${record.id}</code>`,
       goalSubject(page.report, goal),
       `≤ ${formatNumber(goal.most)}${unit}`,
       found === null ? '' : formatNumber(found.median),
@@ -72,18 +72,47 @@ function goalTable(page: Page, goals: readonly GoalVerdict[]): Markup {
 ${table([prose('case'), text('goal for'), number('at most'), number('median'), number('interval'), prose('verdict')], rows)}`;
 }
 
-function ratioPlot(page: Page): Content {
-  const { report, palette } = page;
-  const standings = report.cases
-    .filter(({ series }) => series === null)
-    .flatMap((record) => standingsOf(report, record));
-  if (standings.length === 0) return null;
-  const rows = standings.map(({ record, to, metric, ratio, difference }): RatioRow => {
+function ratioPlots(page: Page): Content {
+  const { report } = page;
+  const groups = report.cases.flatMap((record) => ratioGroup(page, record));
+  if (groups.length === 0) return null;
+  const ours = labelOf(report, 'native');
+  const plots = SCENARIO_NAMES.flatMap((scenario) => {
+    const own = groups.filter((group) => group.record.scenario === scenario);
+    if (own.length === 0) return [];
+    return [
+      figure({
+        title: `${capitalised(scenario)}: ${ours} ÷ the others`,
+        better: 'less than 1 is better, but for throughput',
+        description: own
+          .flatMap(({ title, rows }) =>
+            rows.map(
+              ({ label, median, isShown }) =>
+                `${title} ${label}: ${formatNumber(median)}${isShown ? '' : ', no difference shown'}`,
+            ),
+          )
+          .join('. '),
+        plot: ratios(own, groups, `${ours} ÷ the other, logarithmic`),
+      }),
+    ];
+  });
+  return html`<h3>${ours} beside everyone else</h3>
+<p class="muted">Ratios are taken within a round, where both saw the same machine; shown are their median and its interval. Hollow: no difference shown. Upright bar: the goal.</p>
+<div class="plots">${plots}</div>`;
+}
+
+function ratioGroup(
+  { report, palette }: Page,
+  record: CaseRecord,
+): readonly (RatioGroup & { readonly record: CaseRecord })[] {
+  const standings = record.series === null ? standingsOf(report, record) : [];
+  const metric = standings[0]?.metric;
+  if (metric === undefined) return [];
+  const rows = standings.map(({ to, ratio, difference }): RatioRow => {
     const goal = record.goals.find(
       (one) => one.of === 'native' && one.to === to && one.metric === metric,
     );
     return {
-      group: `${record.title} (${isMoreBetter(metric) ? `${METRIC_NAMES[metric]}: more is better` : METRIC_NAMES[metric]})`,
       label: `÷ ${labelOf(report, to)}`,
       slot: palette.slotOf(to),
       median: ratio.median,
@@ -93,21 +122,8 @@ function ratioPlot(page: Page): Content {
       goal: goal?.most ?? null,
     };
   });
-  const ours = labelOf(report, 'native');
-  return html`<h3>${ours} ÷ each other</h3>
-<p class="muted">Ratios are taken within a round, where both saw the same machine; shown are their median and its interval. Hollow: no difference shown. Upright bar: the goal.</p>
-${figure({
-  title: `Ratio of ${ours} to the others`,
-  better: 'less than 1 is better, but for throughput',
-  description: standings
-    .map(
-      ({ record, to, ratio, difference }) =>
-        `${record.title}, to ${labelOf(report, to)}: ${formatNumber(ratio.median)}, ${difference}`,
-    )
-    .join('. '),
-  plot: ratios(rows, `${ours} ÷ the other, logarithmic`),
-  isWide: true,
-})}`;
+  const what = `${METRIC_NAMES[metric]}${isMoreBetter(metric) ? ': more is better' : ''}`;
+  return [{ record, title: `${record.title} (${what})`, rows }];
 }
 
 export function method({ report }: Page): Markup {

@@ -36,6 +36,8 @@ export interface LinePlot {
   readonly isLogX: boolean;
   readonly isLogY: boolean;
   readonly formatX: (value: number) => string;
+  /** A value worth a line across, such as 1 among ratios. */
+  readonly reference?: number;
   /** Values that the vertical axis has to hold besides those drawn, so that two plots may share it. */
   readonly alsoY?: readonly number[];
 }
@@ -52,7 +54,8 @@ export function lines(plot: LinePlot): Plot {
   const values = drawn.flatMap(({ points }) =>
     points.flatMap(({ low, median, high }) => [low, median, high]),
   );
-  const vertical = verticalScale(plot, [...values, ...(plot.alsoY ?? [])]);
+  const reference = plot.reference === undefined ? [] : [plot.reference];
+  const vertical = verticalScale(plot, [...values, ...reference, ...(plot.alsoY ?? [])]);
   const left = Math.max(30, ...vertical.ticks.map((tick) => textWidth(formatTick(tick)))) + GAP;
   const names = Math.min(MOST_LABEL, Math.max(30, ...drawn.map(({ label }) => textWidth(label))));
   const right = WIDTH - names - 3 * GAP;
@@ -60,7 +63,7 @@ export function lines(plot: LinePlot): Plot {
   const across = (plot.isLogX ? logarithmicBetween : linearBetween)(places, [left + 10, right - 4]);
   return {
     height: HEIGHT,
-    drawing: html`${textAt(2, 12, plot.unit, { kind: 'axis' })}${rows(vertical, left, right)}${columns(plot, across, left, right)}${drawn.map((line) => curve(line, across, vertical))}${nameTags(drawn, across, vertical, right, names)}`,
+    drawing: html`${textAt(2, 12, plot.unit, { kind: 'axis' })}${rows(vertical, left, right)}${columns(plot, across, left, right)}${reference.map((value) => lineBetween(left, vertical.at(value), right, vertical.at(value), 'reference'))}${drawn.map((line) => curve(line, across, vertical))}${nameTags(drawn, across, vertical, right, names)}`,
   };
 }
 

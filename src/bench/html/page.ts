@@ -42,3 +42,7 @@ export const SCENARIO_TITLES: Readonly<Record<ScenarioName, string>> = {
   strategies: 'Strategies: what a pick costs, and how evenly it spreads',
   scale: 'Scale: how cost grows',
 };
+
+export function capitalised(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}

@@ -6,7 +6,7 @@ import { appendix } from './appendix.ts';
 import { caseSection } from './cases.ts';
 import { dateOf, head, method, participants, verdicts } from './head.ts';
 import { html, type Markup, trusted } from './markup.ts';
-import { type Page, pageOf, SCENARIO_TITLES } from './page.ts';
+import { capitalised, type Page, pageOf, SCENARIO_TITLES } from './page.ts';
 import { seriesSection } from './series.ts';
 import { strategiesSection } from './strategies.ts';
 import { STYLE } from './style.ts';
@@ -62,8 +62,4 @@ ${sections}</section>
 
 function pointsOf(records: readonly CaseRecord[], { name }: Series): readonly CaseRecord[] {
   return records.filter(({ series }) => series?.name === name);
-}
-
-function capitalised(word: string): string {
-  return `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
 }

@@ -22,10 +22,10 @@ a{color:var(--link)}
 .better::before{content:"· "}
 .warnings{background:var(--warn);color:var(--warn-ink);padding:.6rem 1rem;border-radius:6px;margin:1rem 0}
 .warnings ul{margin:.2rem 0;padding-left:1.2rem}
+.note{font-size:.85rem;color:var(--muted);margin:-.3rem 0 .8rem}
 .remarks{margin:.3rem 0;padding-left:1.2rem;font-size:.9rem;color:var(--muted)}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:.5rem 2rem;align-items:start}
 figure.plot{margin:.6rem 0;min-width:0;max-width:36rem}
-figure.wide{max-width:46rem}
 figcaption{font-size:.95rem;font-weight:bold;margin-bottom:.35rem}
 svg{display:block;width:100%;height:auto;overflow:visible;font-family:inherit}
 svg text{fill:var(--ink);font-size:12.5px}
@@ -46,8 +46,11 @@ line.whisker{stroke:var(--ink);stroke-width:1.4}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.86rem;margin:.4rem 0 .8rem;overflow-wrap:normal}
 th,td{text-align:left;vertical-align:top;padding:.25rem .7rem .25rem 0;border-bottom:1px solid var(--grid)}
-th{font-weight:bold}
+thead th{font-weight:bold}tbody th{font-weight:normal}
+code{font:.85em "Liberation Mono","DejaVu Sans Mono",monospace;color:var(--muted)}
+h3 code{font-weight:normal;margin-left:.5em}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+tbody th.text{white-space:nowrap}
 td.prose{min-width:11rem;overflow-wrap:anywhere}
 .good{color:var(--good);font-weight:bold}
 .bad{color:var(--bad);font-weight:bold}
@@ -70,7 +73,7 @@ h2,h3,figcaption,summary{break-after:avoid}
 .scroll{overflow:visible}
 table{font-size:7.6pt}
 th,td{padding:.15rem .45rem .15rem 0}
-td.number,th.number{white-space:normal}
+td.number,th.number,tbody th.text{white-space:normal}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;overflow:visible;font-size:7pt;border:1px solid var(--grid);background:none}
 .plots{grid-template-columns:1fr 1fr;gap:.3rem 1.4rem}
 .warnings{border:1px solid var(--warn-ink)}
