@@ -1,12 +1,13 @@
 // The `sluice` command: reads the command line and hands over to one file a command.
 import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { configJsonSchema } from '../config/schema.ts';
 import { ENGINE_NAMES } from '../engine/engine.ts';
 import { bench } from './bench.ts';
 import { check } from './check.ts';
 import { demo, listExamples } from './demo.ts';
 import { explain } from './explain.ts';
+import { EXPORT_PROGRAMS, exportTo } from './export.ts';
 import { reportFailure } from './failure.ts';
 import { run } from './run.ts';
 
@@ -49,6 +50,18 @@ program
   .action(explain);
 
 program
+  .command('export')
+  .description('print the same configuration for nginx or HAProxy; see docs/export.md')
+  .addArgument(new Argument('<program>').choices(EXPORT_PROGRAMS))
+  .argument('<file>', 'configuration: .yaml, .json, .ts or .js')
+  .option('--workers <n>', 'processes or threads, wins over FILE', parseWorkers)
+  .option('--connections <n>', 'connections to expect', parseConnections, 16_384)
+  .option('--folder <path>', 'stand by itself: in the foreground, with temporary files there')
+  .option('--user <name>', 'whom its workers run as')
+  .option('--stream-module <path>', "nginx's stream module, or none where it is built in")
+  .action(exportTo);
+
+program
   .command('schema')
   .description('print the JSON Schema of the configuration')
   .action(() => console.log(JSON.stringify(configJsonSchema(), null, 2)));
@@ -81,6 +94,13 @@ function parseWorkers(text: string): 'auto' | number {
   const workers = Number(text);
   if (Number.isInteger(workers) && workers >= 1 && workers <= 256) return workers;
   throw new InvalidArgumentError('expected auto or a whole number from 1 to 256.');
+}
+
+function parseConnections(text: string): number {
+  const connections = Number(text);
+  if (Number.isInteger(connections) && connections >= 1 && connections <= 10_000_000)
+    return connections;
+  throw new InvalidArgumentError('expected a whole number from 1 to 10,000,000.');
 }
 
 function collect(value: string, earlier: readonly string[]): readonly string[] {
