@@ -95,6 +95,13 @@ export class JsPicks {
     return target.name;
   }
 
+  /** The cursor, the random numbers and the loads begin anew. */
+  restart(seed: number): void {
+    this.#cursor = 0;
+    this.#random = createRng(seed);
+    for (const target of this.#targets) target.inFlight = 0;
+  }
+
   /** As NativeLoops.spread(). */
   spread({
     seed,
@@ -105,9 +112,7 @@ export class JsPicks {
     picks: number;
     inFlight: number;
   }): readonly number[] {
-    this.#cursor = 0;
-    this.#random = createRng(seed);
-    for (const target of this.#targets) target.inFlight = 0;
+    this.restart(seed);
     const counts = new Array<number>(this.#targets.length).fill(0);
     const served: PickTarget[] = [];
     clientKeys(picks).forEach((key, client) => {
