@@ -273,7 +273,7 @@ function findCase(report: Report, id: string, where: string): CaseRecord {
 function unknown(what: string, name: string, known: readonly string[]): string {
   const near = closest(name, known);
   const hint = near === null ? '' : `; did you mean ${near}?`;
-  return `the report has no ${what} '${name}'${hint} It has ${known.join(', ') || 'none'}`;
+  return `the report has no ${what} '${name}'${hint} (it has ${known.join(', ') || 'none'})`;
 }
 
 function hasFailed({ absent, samples }: CaseRecord, contestant: string): boolean {

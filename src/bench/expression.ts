@@ -80,7 +80,7 @@ export function evaluate(term: Term, read: (metric: MetricTerm) => number): numb
 
 /** An Error whose text shows the expression with a mark below the place. */
 export function errorAt(text: string, at: number, problem: string): Error {
-  return new Error(`${problem}, at character ${at + 1} of\n  ${text}\n  ${' '.repeat(at)}^`);
+  return new Error(`at character ${at + 1}: ${problem}\n  ${text}\n  ${' '.repeat(at)}^`);
 }
 
 function metricsOf(term: Term): readonly MetricTerm[] {
@@ -178,7 +178,7 @@ function readMetric(reader: Reader, word: string, wordAt: number): Term {
   if (!metric) {
     const near = closest(word, METRICS);
     const hint = near === null ? '' : `; did you mean ${near}?`;
-    const problem = `there is no metric '${word}'${hint} There are ${METRICS.join(', ')}`;
+    const problem = `there is no metric '${word}'${hint} (there are ${METRICS.join(', ')})`;
     throw reader.errorAbout(problem, wordAt);
   }
   if (!reader.take('(')) throw reader.error(`expected '(' behind ${metric}`);
