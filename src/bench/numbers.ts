@@ -22,6 +22,24 @@ export function formatGrouped(value: number): string {
   );
 }
 
+/** A value that is exact, such as a tick or a number of connections: all of its digits and no more. */
+export function formatPlain(value: number): string {
+  if (!Number.isFinite(value)) return NO_FIGURE;
+  const plain = String(Number(value.toPrecision(12)));
+  if (plain.includes('e') || Math.abs(value) >= 1e9)
+    return value.toExponential().replace('e+', 'e');
+  const [whole = '', part] = plain.split('.');
+  const grouped = whole.length < 5 ? whole : whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  return part === undefined ? grouped : `${grouped}.${part}`;
+}
+
+/** ISO 8601 to the minute, for people. */
+export function dateOf(at: string): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return at;
+  return `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
 export function formatInterval({ low, high }: Interval): string {
   return `${formatGrouped(low)} – ${formatGrouped(high)}`;
 }

@@ -445,3 +445,134 @@ function strategies(): readonly StrategyFigure[] {
     ),
   );
 }
+
+const HOSTILE = '<script>alert(1)</script>"\'&</script><!-- ]]> | `x` \u0000\u001b[31m\ud800 end';
+const LONG =
+  'a contestant whose name goes on for much longer than any plot has room for, and then some more';
+
+/** What a report should never hold, and all that it may: nothing of it may break a page. */
+export function nastyReport(): Report {
+  const twelve = Array.from({ length: 12 }, (_, i) => `contestant-${i + 1}`);
+  const odd = makeReport({
+    notes: [HOSTILE, LONG.repeat(4)],
+    machine: {
+      ...makeReport().machine,
+      host: HOSTILE,
+      cpu: LONG,
+      cores: 1,
+      congestionControl: 'bbr',
+      isModified: true,
+      loadAverage: 7.5,
+      network: 'host',
+    },
+    method: {
+      ...makeReport().method,
+      isQuick: true,
+      rounds: 2,
+      isPinned: false,
+      proxyCores: [],
+      loadCores: [],
+    },
+    contestants: [
+      ...CONTESTANTS,
+      ...twelve.map((id) => ({ id, label: id, version: '1', missing: null })),
+      { id: 'hostile', label: HOSTILE, version: HOSTILE, missing: HOSTILE },
+      { id: 'long', label: LONG, version: null, missing: LONG },
+    ],
+    strategies: [
+      {
+        strategy: HOSTILE,
+        engine: 'native',
+        targets: 2,
+        weights: 'skewed',
+        pickNs: [],
+        imbalance: 1,
+        picks: 0,
+        moved: null,
+      },
+      {
+        strategy: LONG,
+        engine: 'js',
+        targets: 2,
+        weights: 'skewed',
+        pickNs: [1e9],
+        imbalance: 123.456,
+        picks: 1e12,
+        moved: 1,
+      },
+    ],
+  });
+  const series = (name: string, value: number, show: 'cost' | 'rate' | 'latency') => ({
+    name,
+    title: `Series ${name}: ${HOSTILE}`,
+    axis: 'bytes of body',
+    value,
+    show,
+    isLogarithmic: true,
+  });
+  const crowd = Object.fromEntries(twelve.map((id, i) => [id, 20 + 0.05 * i]));
+  return {
+    ...odd,
+    cases: [
+      makeCase('rivals/no-samples', {
+        title: 'No samples at all',
+        absent: { native: HOSTILE, nginx: LONG },
+      }),
+      makeCase('rivals/one-sample', {
+        title: 'One sample',
+        goals: [{ metric: 'cost', of: 'native', to: 'nginx', most: 1 }],
+        samples: [makeSample('native', 0), makeSample('nginx', 0, { cpuSeconds: 2 })],
+      }),
+      makeCase('rivals/all-wrong', {
+        title: HOSTILE,
+        goals: [{ metric: 'p99', of: 'native', to: 'nobody', most: 1 }],
+        samples: [0, 1].map((round) => makeSample('native', round, { errors: [HOSTILE, LONG] })),
+        syscalls: [{ contestant: 'native', perWork: { [HOSTILE]: 1 }, problem: HOSTILE }],
+        configuration: HOSTILE,
+        configurations: { native: HOSTILE, nginx: LONG.repeat(30), [HOSTILE]: '' },
+      }),
+      makeCase('rivals/huge-and-tiny', {
+        title: 'Huge beside tiny',
+        samples: makeSamples(
+          { native: 1e-3, js: 1e12, nginx: 1e-9, long: 5, hostile: 7 },
+          REQUEST,
+          { seed: 1 },
+        ),
+      }),
+      makeCase('rivals/nothing-done', {
+        title: 'No work',
+        samples: [makeSample('native', 0, { work: 0, cpuSeconds: 0, rate: 0 })],
+      }),
+      makeCase('rivals/crowd', {
+        title: LONG,
+        samples: makeSamples({ native: 20, ...crowd }, REQUEST, {
+          seed: 3,
+          sample: (cost, random) => ({ latency: makeLatency(cost * 10, random, 40) }),
+        }),
+      }),
+      ...[100, 1_000, 1e9].map((value) =>
+        makeCase(`scale/crowd-${value}`, {
+          scenario: 'scale',
+          series: series('crowd', value, 'cost'),
+          samples: makeSamples({ native: 20, ...crowd }, REQUEST, { seed: value, noise: 0.9 }),
+        }),
+      ),
+      makeCase('scale/lone', {
+        scenario: 'scale',
+        series: series('lone', 0, 'latency'),
+        arrival: 'fixed',
+        samples: [
+          makeSample('native', 0, {
+            intendedRate: 1e9,
+            latency: { p50: 0, p90: 0, p99: 0, p999: 0, max: 0, histogram: [[0, 5]] },
+          }),
+        ],
+      }),
+      makeCase('scale/empty', {
+        scenario: 'scale',
+        series: series('empty', 1, 'rate'),
+        absent: { native: 'did not start' },
+      }),
+    ],
+  };
+}

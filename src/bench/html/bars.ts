@@ -1,5 +1,5 @@
 // Horizontal bars from zero, one a contestant, with the interval of the median across the end of each.
-import { formatGrouped } from '../numbers.ts';
+import { formatGrouped, formatPlain } from '../numbers.ts';
 import { lineBetween, type Plot, textAt, WIDTH } from './figure.ts';
 import { fitText, keepApart, textWidth } from './layout.ts';
 import { html, type Markup } from './markup.ts';
@@ -59,7 +59,7 @@ function fittedScale(
 }
 
 function axis(ticks: readonly number[], at: (value: number) => number, bottom: number): Markup {
-  const labels = ticks.map((tick) => ({ at: at(tick), text: formatTick(tick) }));
+  const labels = ticks.map((tick) => ({ at: at(tick), text: formatPlain(tick) }));
   const shown = keepApart(labels);
   return html`${labels.map(
     (label, i) =>
@@ -88,13 +88,4 @@ function bar(
     html`${lineBetween(low, middle, high, middle, 'whisker')}${[low, high].map((x) => lineBetween(x, middle - 4, x, middle + 4, 'whisker'))}`;
   const room = WIDTH - Math.max(end, high) - GAP;
   return html`${head}<g class="c${slot}"><rect class="bar" x="${left}" y="${middle - THICKNESS / 2}" width="${Math.max(1, end - left)}" height="${THICKNESS}"/></g>${whisker}${textAt(Math.max(end, high) + GAP, baseline, fitText(text, room), { kind: 'value', whole: text })}`;
-}
-
-/** Ticks carry no more digits than they need. */
-export function formatTick(tick: number): string {
-  const plain = String(Number(tick.toPrecision(12)));
-  if (/e/.test(plain) || Math.abs(tick) >= 1e9) return tick.toExponential().replace('e+', 'e');
-  const [whole = '', part] = plain.split('.');
-  const grouped = whole.length < 5 ? whole : whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
-  return part === undefined ? grouped : `${grouped}.${part}`;
 }

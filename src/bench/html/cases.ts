@@ -1,5 +1,5 @@
 // A case that stands by itself: cost and throughput side by side, the numbers beneath, who is absent and why.
-import { formatGrouped, formatInterval, formatNumber, NO_FIGURE } from '../numbers.ts';
+import { formatGrouped, formatInterval, formatNumber, formatPlain, NO_FIGURE } from '../numbers.ts';
 import type { CaseRecord, Metric } from '../report.ts';
 import type { Estimate, Figure } from '../statistics.ts';
 import {
@@ -10,7 +10,7 @@ import {
   standingsOf,
   unitOf,
 } from '../verdicts.ts';
-import { type Bar, bars, formatTick } from './bars.ts';
+import { type Bar, bars } from './bars.ts';
 import { details, figure } from './figure.ts';
 import { type Distribution, mergeHistograms, percentiles, strips } from './latency.ts';
 import { type Content, html, type Markup } from './markup.ts';
@@ -160,7 +160,7 @@ export function numbers(page: Page, records: readonly CaseRecord[]): Markup {
   if (standings.length > 0) columns.push(prose(`${ours} ÷ it (${METRIC_NAMES[headline]})`));
   const rows = figures.map(({ record, of }) => {
     const cells: Content[] = [named(page, of.contestant)];
-    if (series) cells.push(formatTick(record.series?.value ?? Number.NaN));
+    if (series) cells.push(formatPlain(record.series?.value ?? Number.NaN));
     if (hasCost) cells.push(median(of.cost), interval(of.cost), extremes(of.cost));
     cells.push(...measures.map(({ metric }) => median(of[metric])));
     cells.push(of.unused === 0 ? `${of.used}` : `${of.used} of ${of.used + of.unused}`);

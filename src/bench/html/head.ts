@@ -1,5 +1,5 @@
 // The top of the page: what it is, what to know first, what was claimed and what came of it.
-import { formatBytes, formatInterval, formatNumber } from '../numbers.ts';
+import { dateOf, formatBytes, formatInterval, formatNumber } from '../numbers.ts';
 import { type CaseRecord, type Report, SCENARIO_NAMES } from '../report.ts';
 import { ENOUGH_ROUNDS, surenessOf } from '../statistics.ts';
 import {
@@ -176,11 +176,4 @@ export function participants(page: Page): Markup {
 function coreList(cores: readonly number[]): string {
   if (cores.length === 0) return 'no core of their own';
   return `${cores.length === 1 ? 'core' : 'cores'} ${cores.join(', ')}`;
-}
-
-export function dateOf(at: string): string {
-  const date = new Date(at);
-  return Number.isNaN(date.getTime())
-    ? at
-    : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }

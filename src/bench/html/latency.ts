@@ -1,6 +1,7 @@
 // Latency as it is spread: a strip of a histogram for each contestant, and the latency at each percentile.
+
+import { formatPlain } from '../numbers.ts';
 import type { Latency } from '../report.ts';
-import { formatTick } from './bars.ts';
 import { lineBetween, type Plot, textAt, WIDTH } from './figure.ts';
 import { fitText, keepApart, spreadOut, textWidth } from './layout.ts';
 import { html, type Markup } from './markup.ts';
@@ -39,7 +40,7 @@ export function strips(distributions: readonly Distribution[]): Plot {
   const all = distributions.flatMap(({ histogram }) => histogram.map(([upTo]) => upTo));
   const across = logarithmic(all, [left, WIDTH - 14]);
   const bottom = distributions.length * STRIP + 10;
-  const ticks = across.ticks.map((tick) => ({ at: across.at(tick), text: formatTick(tick) }));
+  const ticks = across.ticks.map((tick) => ({ at: across.at(tick), text: formatPlain(tick) }));
   const shown = keepApart(ticks);
   return {
     height: bottom + 40,
@@ -55,7 +56,7 @@ export function percentiles(distributions: readonly Distribution[]): Plot {
   const drawn = distributions.filter(({ histogram }) => histogram.length > 0);
   const all = drawn.flatMap(({ histogram }) => histogram.map(([upTo]) => upTo));
   const vertical = logarithmic(all, [TAIL_BOTTOM, TAIL_TOP + 8]);
-  const left = Math.max(30, ...vertical.ticks.map((tick) => textWidth(formatTick(tick)))) + GAP;
+  const left = Math.max(30, ...vertical.ticks.map((tick) => textWidth(formatPlain(tick)))) + GAP;
   const labels = labelRoom(drawn);
   const right = WIDTH - labels - 3 * GAP;
   const most = Math.max(10, ...drawn.map(({ histogram }) => total(histogram)));
@@ -72,7 +73,7 @@ export function percentiles(distributions: readonly Distribution[]): Plot {
     height: TAIL_HEIGHT,
     drawing: html`${textAt(2, 12, 'latency, µs', { kind: 'axis' })}${vertical.ticks.map(
       (tick, i) =>
-        html`${lineBetween(left, vertical.at(tick), right, vertical.at(tick), i === 0 ? 'axis' : 'grid')}${textAt(left - GAP, vertical.at(tick) + 4.5, formatTick(tick), { anchor: 'end', kind: 'tick' })}`,
+        html`${lineBetween(left, vertical.at(tick), right, vertical.at(tick), i === 0 ? 'axis' : 'grid')}${textAt(left - GAP, vertical.at(tick) + 4.5, formatPlain(tick), { anchor: 'end', kind: 'tick' })}`,
     )}${labelled.map(
       (mark, i) =>
         html`${lineBetween(mark.at, TAIL_BOTTOM, mark.at, TAIL_BOTTOM + 4, 'axis')}${shown[i] === true && textAt(mark.at, TAIL_BOTTOM + 18, mark.text, { anchor: 'middle', kind: 'tick' })}`,

@@ -1,6 +1,6 @@
 // Lines over an axis: a contestant each, with markers, intervals, and its name at the end of the line.
 
-import { formatTick } from './bars.ts';
+import { formatPlain } from '../numbers.ts';
 import { lineBetween, type Plot, textAt, WIDTH } from './figure.ts';
 import { FONT_SIZE, fitText, keepApart, spreadOut, textWidth } from './layout.ts';
 import { html, type Markup } from './markup.ts';
@@ -56,7 +56,7 @@ export function lines(plot: LinePlot): Plot {
   );
   const reference = plot.reference === undefined ? [] : [plot.reference];
   const vertical = verticalScale(plot, [...values, ...reference, ...(plot.alsoY ?? [])]);
-  const left = Math.max(30, ...vertical.ticks.map((tick) => textWidth(formatTick(tick)))) + GAP;
+  const left = Math.max(30, ...vertical.ticks.map((tick) => textWidth(formatPlain(tick)))) + GAP;
   const names = Math.min(MOST_LABEL, Math.max(30, ...drawn.map(({ label }) => textWidth(label))));
   const right = WIDTH - names - 3 * GAP;
   const places = drawn.flatMap(({ points }) => points.map(({ x }) => x));
@@ -75,7 +75,7 @@ function verticalScale({ isLogY }: LinePlot, values: readonly number[]): Scale {
 function rows({ ticks, at }: Scale, left: number, right: number): Markup {
   return html`${ticks.map(
     (tick, i) =>
-      html`${lineBetween(left, at(tick), right, at(tick), i === 0 ? 'axis' : 'grid')}${textAt(left - GAP, at(tick) + 4.5, formatTick(tick), { anchor: 'end', kind: 'tick' })}`,
+      html`${lineBetween(left, at(tick), right, at(tick), i === 0 ? 'axis' : 'grid')}${textAt(left - GAP, at(tick) + 4.5, formatPlain(tick), { anchor: 'end', kind: 'tick' })}`,
   )}`;
 }
 

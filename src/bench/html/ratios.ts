@@ -1,7 +1,6 @@
 // A scenario in one picture: our ratio to every other contestant in every case, on one axis, with a line at 1.
-import { formatNumber } from '../numbers.ts';
+import { formatNumber, formatPlain } from '../numbers.ts';
 import type { Interval } from '../statistics.ts';
-import { formatTick } from './bars.ts';
 import { lineBetween, type Plot, textAt, WIDTH } from './figure.ts';
 import { fitText, keepApart, textWidth } from './layout.ts';
 import { html, type Markup } from './markup.ts';
@@ -48,7 +47,7 @@ export function ratios(
     top += HEADING + group.rows.length * ROW + BETWEEN;
     return ratioGroup(group, from, left, across);
   });
-  const ticks = across.ticks.map((tick) => ({ at: across.at(tick), text: formatTick(tick) }));
+  const ticks = across.ticks.map((tick) => ({ at: across.at(tick), text: formatPlain(tick) }));
   const shown = keepApart(ticks);
   return {
     height: top + 38,

@@ -1,10 +1,12 @@
 // A Report as one page that needs nothing but itself: no script, no font, no network. What goes into it is escaped, and a
 // content security policy forbids scripts besides.
+
+import { dateOf } from '../numbers.ts';
 import type { CaseRecord, Report, ScenarioName, Series } from '../report.ts';
 import { SCENARIO_NAMES } from '../report.ts';
 import { appendix } from './appendix.ts';
 import { caseSection } from './cases.ts';
-import { dateOf, head, method, participants, verdicts } from './head.ts';
+import { head, method, participants, verdicts } from './head.ts';
 import { html, type Markup, trusted } from './markup.ts';
 import { capitalised, type Page, pageOf, SCENARIO_TITLES } from './page.ts';
 import { seriesSection } from './series.ts';

@@ -1,9 +1,8 @@
 // Cases that are points of one curve: cost, throughput or latency over what was varied.
-import { formatBytes, formatNumber } from '../numbers.ts';
+import { formatBytes, formatNumber, formatPlain } from '../numbers.ts';
 import type { CaseRecord, Metric, Series } from '../report.ts';
 import type { Figure } from '../statistics.ts';
 import { isMoreBetter, labelOf, METRIC_NAMES, standingsOf, unitOf } from '../verdicts.ts';
-import { formatTick } from './bars.ts';
 import { distributions, numbers, remarkList, remarksOn } from './cases.ts';
 import { details, figure } from './figure.ts';
 import { type Line, lines, type Point } from './lines.ts';
@@ -168,7 +167,7 @@ function pointName(series: Series, record: CaseRecord): string {
 }
 
 function formatX(series: Series): (value: number) => string {
-  return isBytes(series) ? formatBytes : formatTick;
+  return isBytes(series) ? formatBytes : formatPlain;
 }
 
 function isBytes({ axis }: Series): boolean {
