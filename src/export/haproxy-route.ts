@@ -5,8 +5,8 @@ import type { PoolConfig, RouteConfig } from '../config/config.ts';
 import { editAnswer, isSame, PLAIN_TEXT } from './answer.ts';
 import { comment, type NamedField, type Notes } from './exported.ts';
 import { matchesEveryPath, type PlacedRoute } from './facts.ts';
-import { canBeNamed, commonAuthority } from './haproxy-backend.ts';
 import { editRules } from './haproxy-fields.ts';
+import { canBeNamed, commonAuthority } from './haproxy-pool.ts';
 import { plain, value, when, word } from './haproxy-text.ts';
 import { pcreLiteral, toPcre } from './pcre.ts';
 
@@ -37,11 +37,14 @@ export function chooseRules(routes: readonly PlacedRoute[]): string[] {
         .filter((part) => part !== '')
         .join(' if '),
     ),
-    when(
-      UNDECIDED,
-      `http-request return status 404 content-type ${word(PLAIN_TEXT)} string ${word(`404 ${STATUS_CODES[404]}\n`)}`,
-    ),
+    when(UNDECIDED, plainAnswer(404)),
   ];
+}
+
+/** An answer that says its status and nothing else. */
+export function plainAnswer(status: number): string {
+  const body = word(`${status} ${STATUS_CODES[status] ?? ''}\n`);
+  return `http-request return status ${status} content-type ${word(PLAIN_TEXT)} string ${body}`;
 }
 
 function matchConditions({ match: { host, path, pathRegex } }: RouteConfig): string[] {
@@ -210,12 +213,13 @@ export function normalRules(routes: readonly PlacedRoute[]): string[] {
   );
   if (!matters) return [];
   return [
-    `http-request deny deny_status 400 if { path -m reg -- ${word('[\\\\#]|%00')} }`,
+    when(`{ path -m reg -- ${word('[\\\\#]|%00')} }`, plainAnswer(400)),
     'http-request normalize-uri percent-decode-unreserved strict if { path -m sub % }',
     'http-request normalize-uri percent-to-uppercase strict if { path -m sub % }',
     'http-request normalize-uri path-strip-dot if { path -m sub /. }',
-    'http-request normalize-uri path-strip-dotdot if { path -m sub /.. }',
-    `http-request deny deny_status 400 if { path -m reg -- ${word('^/\\.\\.(/|$)')} }`,
+    // Without a condition: HAProxy 2.6 reads one as another normalization, unless climbing is to be forgiven.
+    'http-request normalize-uri path-strip-dotdot',
+    when(`{ path -m reg -- ${word('^/\\.\\.(/|$)')} }`, plainAnswer(400)),
   ];
 }
 

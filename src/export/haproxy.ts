@@ -8,8 +8,8 @@ import type {
 import { DEFAULT_HTTP } from './defaults.ts';
 import { comment, duration, type Exported, type ExportSettings, Notes } from './exported.ts';
 import { listenersOf } from './facts.ts';
-import { Pools } from './haproxy-backend.ts';
-import { httpFrontend, tcpFrontend } from './haproxy-frontend.ts';
+import { httpListener, tcpListener } from './haproxy-listener.ts';
+import { Pools } from './haproxy-pool.ts';
 import { section, word } from './haproxy-text.ts';
 
 /** What HAProxy keeps free in a buffer for what it adds to a head. */
@@ -21,21 +21,21 @@ export function exportHaproxy(config: Config, settings: ExportSettings): Exporte
   const notes = new Notes();
   const pools = new Pools(config, settings, notes);
   const context = { config, settings, notes, pools };
-  const frontends = [
+  const listeners = [
     ...listenersOf<HttpListenerConfig>(config, 'http').map((one) => ({
       index: one.index,
-      lines: httpFrontend(one, context),
+      lines: httpListener(one, context),
     })),
     ...listenersOf<TcpListenerConfig>(config, 'tcp').map((one) => ({
       index: one.index,
-      lines: tcpFrontend(one, context),
+      lines: tcpListener(one, context),
     })),
     ...listenersOf<UdpListenerConfig>(config, 'udp').map(({ index, path }) => ({
       index,
       lines: ['', ...notes.warn(path, 'HAProxy does not relay UDP: left out')],
     })),
   ].sort((a, b) => a.index - b.index);
-  const body = [...frontends.flatMap(({ lines }) => lines), ...pools.print()];
+  const body = [...listeners.flatMap(({ lines }) => lines), ...pools.print()];
   const lines = [
     ...comment(
       'Made by sluice export haproxy. What differs always, and why, is in docs/export.md.',

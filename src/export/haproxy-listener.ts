@@ -11,8 +11,8 @@ import {
   poolOf,
   routesOf,
 } from './facts.ts';
-import { type Pools, type PoolUse, socketPath } from './haproxy-backend.ts';
 import { listenerRules } from './haproxy-fields.ts';
+import { type Pools, type PoolUse, socketPath } from './haproxy-pool.ts';
 import {
   answerRules,
   chooseRules,
@@ -21,26 +21,27 @@ import {
   isNamed,
   isOnlyRoute,
   normalRules,
+  plainAnswer,
   queryRules,
   titleOf,
 } from './haproxy-route.ts';
-import { chunks, section, word } from './haproxy-text.ts';
+import { chunks, section, when, word } from './haproxy-text.ts';
 
 const HTTP_RECORD =
   '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","client":"%ci:%cp","listener":"%f","method":"%HM","path":"%HP","status":%ST,"bytesIn":%U,"bytesOut":%B,"milliseconds":%Ta,"target":"%b/%s"}';
 const TCP_RECORD =
   '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","client":"%ci:%cp","listener":"%f","bytesIn":%U,"bytesOut":%B,"milliseconds":%Tt,"target":"%b/%s"}';
 
-export interface FrontendContext {
+export interface ListenerContext {
   readonly config: Config;
   readonly settings: ExportSettings;
   readonly notes: Notes;
   readonly pools: Pools;
 }
 
-export function httpFrontend(
+export function httpListener(
   place: NamedListener<HttpListenerConfig>,
-  context: FrontendContext,
+  context: ListenerContext,
 ): string[] {
   const { name, path, listener } = place;
   const { settings, notes } = context;
@@ -62,9 +63,9 @@ export function httpFrontend(
   ]);
 }
 
-export function tcpFrontend(
+export function tcpListener(
   place: NamedListener<TcpListenerConfig>,
-  context: FrontendContext,
+  context: ListenerContext,
 ): string[] {
   const { name, path, listener } = place;
   const { settings, notes, pools } = context;
@@ -152,7 +153,7 @@ function limitRules(path: string, { limits }: HttpListenerConfig, notes: Notes):
   return [
     ...(limits.target === DEFAULT_HTTP.limits.target
       ? []
-      : [`http-request deny deny_status 414 if { pathq,length gt ${limits.target} }`]),
+      : [when(`{ pathq,length gt ${limits.target} }`, plainAnswer(414))]),
     ...(limits.body === 0
       ? []
       : [
@@ -160,7 +161,7 @@ function limitRules(path: string, { limits }: HttpListenerConfig, notes: Notes):
             `${path}.limits.body`,
             'HAProxy refuses by Content-Length: bodies of unknown length have no limit',
           ),
-          `http-request deny deny_status 413 if { req.hdr_val(content-length) gt ${limits.body} }`,
+          when(`{ req.hdr_val(content-length) gt ${limits.body} }`, plainAnswer(413)),
         ]),
   ];
 }
@@ -174,7 +175,7 @@ function timeoutNotes(path: string, { timeouts }: HttpListenerConfig, notes: Not
   );
 }
 
-function routing(place: NamedListener<HttpListenerConfig>, context: FrontendContext): string[] {
+function routing(place: NamedListener<HttpListenerConfig>, context: ListenerContext): string[] {
   const { listener } = place;
   const all = routesOf(place);
   const isOnly = isOnlyRoute(all);
@@ -197,7 +198,7 @@ function routing(place: NamedListener<HttpListenerConfig>, context: FrontendCont
 function forwarding(
   place: PlacedRoute,
   isOnly: boolean,
-  { config, notes }: FrontendContext,
+  { config, notes }: ListenerContext,
 ): string[] {
   const { pool } = place.route;
   if (pool === null) return [];
@@ -210,7 +211,7 @@ function uses(
   { timeouts }: HttpListenerConfig,
   routes: readonly PlacedRoute[],
   isOnly: boolean,
-  { config, pools }: FrontendContext,
+  { config, pools }: ListenerContext,
 ): string[] {
   const names = new Map<string, number[]>();
   for (const { route, index } of routes) {
