@@ -28,7 +28,7 @@ type Outcome =
   | { readonly outcome: 'passed' | 'failed' | 'not offered' }
   | { readonly outcome: 'skipped'; readonly reason: string };
 
-const CASE_DEADLINE_MS = 20_000;
+const CASE_DEADLINE_MS = 60_000;
 
 export function describeEngine(under: EngineUnderTest): void {
   const skips = skipsByCase(under.skip ?? []);
