@@ -145,6 +145,7 @@ export function numbers(page: Page, records: readonly CaseRecord[]): Markup {
   const figures = records.flatMap((record) =>
     figuresIn(page, record).map((of) => ({ record, of })),
   );
+  if (figures.length === 0) return html`<p>No figures.</p>`;
   const { series } = first;
   const measures = MEASURES.filter(({ metric }) => figures.some(({ of }) => of[metric] !== null));
   const hasCost = figures.some(({ of }) => of.cost !== null);

@@ -63,8 +63,13 @@ export function lines(plot: LinePlot): Plot {
   const across = (plot.isLogX ? logarithmicBetween : linearBetween)(places, [left + 10, right - 4]);
   return {
     height: HEIGHT,
-    drawing: html`${textAt(2, 12, plot.unit, { kind: 'axis' })}${rows(vertical, left, right)}${columns(plot, across, left, right)}${reference.map((value) => lineBetween(left, vertical.at(value), right, vertical.at(value), 'reference'))}${drawn.map((line) => curve(line, across, vertical))}${nameTags(drawn, across, vertical, right, names)}`,
+    drawing: html`${textAt(2, 12, plot.unit, { kind: 'axis' })}${rows(vertical, left, right)}${columns(plot, across, left, right)}${reference.map((value) => lineBetween(left, vertical.at(value), right, vertical.at(value), 'reference'))}${onTop(drawn).map((line) => curve(line, across, vertical))}${nameTags(drawn, across, vertical, right, names)}`,
   };
+}
+
+/** The first contestant is the one that the report is about: nothing hides its line. */
+function onTop(drawn: readonly Line[]): readonly Line[] {
+  return drawn.toReversed();
 }
 
 function verticalScale({ isLogY }: LinePlot, values: readonly number[]): Scale {

@@ -63,7 +63,7 @@ export function paletteOf(report: Report): Palette {
   let taken = 0;
   for (const id of ids) {
     if (slots.has(id)) continue;
-    const slot = free[taken] ?? taken % SLOTS.length;
+    const slot = free[taken % free.length] ?? taken % SLOTS.length;
     slots.set(id, slot);
     taken++;
   }

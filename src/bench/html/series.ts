@@ -33,6 +33,9 @@ function curves(
   const first = records[0];
   const unit = first ? unitOf(first, metric) : '';
   const drawn = linesOf(page, records, metric);
+  if (drawn.every(({ points }) => points.length === 0)) {
+    return html`<p>No contestant has a figure.</p>`;
+  }
   const isLatency = series.show === 'latency';
   const medians = drawn.flatMap(({ points }) => points.map(({ median }) => median));
   const isLogY =

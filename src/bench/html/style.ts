@@ -50,8 +50,10 @@ thead th{font-weight:bold}tbody th{font-weight:normal}
 code{font:.85em "Liberation Mono","DejaVu Sans Mono",monospace;color:var(--muted)}
 h3 code{font-weight:normal;margin-left:.5em}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-tbody th.text{white-space:nowrap}
-td.prose{min-width:11rem;overflow-wrap:anywhere}
+tbody th.text{min-width:9rem}
+thead th{vertical-align:bottom}
+th.prose,td.prose{min-width:11rem}
+td.prose{overflow-wrap:anywhere}
 .good{color:var(--good);font-weight:bold}
 .bad{color:var(--bad);font-weight:bold}
 .open{color:var(--muted);font-weight:bold}
@@ -63,17 +65,20 @@ nav{font-size:.9rem;margin:.8rem 0}
 nav a{margin-right:1rem;white-space:nowrap}
 @page{margin:14mm 13mm}
 @media print{
-body{max-width:none;padding:0;font-size:10pt}
+html{font-size:9.5pt}
+body{max-width:none;padding:0;font-size:1rem}
 nav,.screen{display:none}
 details::details-content{content-visibility:visible;block-size:auto}
 summary{list-style:none}
 summary::-webkit-details-marker{display:none}
 figure,tr,.warnings,.together{break-inside:avoid}
-h2,h3,figcaption,summary{break-after:avoid}
+h2,h3,figcaption,summary,p.muted,thead{break-after:avoid}
+th.prose,td.prose{min-width:0}
 .scroll{overflow:visible}
-table{font-size:7.6pt}
+table{font-size:.8rem}
 th,td{padding:.15rem .45rem .15rem 0}
-td.number,th.number,tbody th.text{white-space:normal}
+td.number,th.number{white-space:normal}
+tbody th.text{min-width:0}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;overflow:visible;font-size:7pt;border:1px solid var(--grid);background:none}
 .plots{grid-template-columns:1fr 1fr;gap:.3rem 1.4rem}
 .warnings{border:1px solid var(--warn-ink)}
