@@ -4,9 +4,10 @@ import { availableParallelism } from 'node:os';
 import { SluiceError } from '../contract/errors.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Capabilities, Engine, EngineName } from './engine.ts';
-import { createJsEngine } from './js/engine.ts';
+import { createJsEngine, JS_CAPABILITIES } from './js/engine.ts';
 import { loadAddon } from './native/load.ts';
 import { createNativeEngine, NATIVE_CAPABILITIES } from './native/native-engine.ts';
+import { createUwsEngine, UWS_CAPABILITIES } from './uws/engine.ts';
 
 export interface EngineWish {
   readonly engine: 'auto' | EngineName;
@@ -21,12 +22,11 @@ export interface Selection {
 }
 
 /** What each engine says of itself once it is made, known before, so that errors can name the engines that can. */
-export const CAPABILITIES: Readonly<Record<BuiltEngine, Capabilities>> = {
+export const CAPABILITIES: Readonly<Record<EngineName, Capabilities>> = {
   native: NATIVE_CAPABILITIES,
-  js: { protocols: ['http', 'tcp', 'udp'], workers: false, splice: false, unixListeners: true },
+  uws: UWS_CAPABILITIES,
+  js: JS_CAPABILITIES,
 };
-
-type BuiltEngine = Exclude<EngineName, 'uws'>;
 
 /** Throws SluiceError `engine_unavailable` or `engine_unsupported`. The engine has nothing open yet. */
 export function selectEngine(wish: EngineWish, plan: Plan): Selection {
@@ -41,7 +41,8 @@ export function selectEngine(wish: EngineWish, plan: Plan): Selection {
     if (wish.engine !== 'auto') refuse(name, `workers: ${wish.workers}`, (able) => able.workers);
     onWarning(`workers: ${wish.workers} does not apply: the ${name} engine has one`);
   }
-  return { engine: createJsEngine({ workers: 1, onWarning }), reason };
+  const create = name === 'uws' ? createUwsEngine : createJsEngine;
+  return { engine: create({ workers: 1, onWarning }), reason };
 }
 
 /** Throws SluiceError `engine_unsupported` when `plan` needs what the engine cannot do. */
@@ -65,18 +66,12 @@ export function checkCapabilities(
 }
 
 interface Choice {
-  readonly name: BuiltEngine;
+  readonly name: EngineName;
   readonly reason: string;
 }
 
 function chooseEngine(wanted: 'auto' | EngineName): Choice {
-  if (wanted === 'js') return { name: 'js', reason: 'as configured' };
-  if (wanted === 'uws') {
-    throw new SluiceError(
-      'engine_unavailable',
-      'engine uws is not available in this version: use engine native, js or auto',
-    );
-  }
+  if (wanted === 'js' || wanted === 'uws') return { name: wanted, reason: 'as configured' };
   const loaded = loadAddon();
   if (loaded.addon !== undefined) {
     return {

@@ -29,6 +29,22 @@ export interface Case {
   readonly needs?: (capabilities: Capabilities) => boolean;
 }
 
+/** For cases about protocols that not every engine has. */
+export function offers(...protocols: readonly Protocol[]): (capabilities: Capabilities) => boolean {
+  return (capabilities) => protocols.every((one) => capabilities.protocols.includes(one));
+}
+
+type Protocol = Capabilities['protocols'][number];
+
+/** The same cases for engines with these protocols alone. */
+export function offering(protocols: readonly Protocol[], cases: readonly Case[]): Case[] {
+  const hasAll = offers(...protocols);
+  return cases.map((one) => ({
+    ...one,
+    needs: (capabilities) => hasAll(capabilities) && (one.needs?.(capabilities) ?? true),
+  }));
+}
+
 export interface Feature {
   readonly name: string;
   readonly cases: readonly Case[];

@@ -8,7 +8,7 @@ import { eventually } from '../../support/deadline.ts';
 import { fetchOnce } from '../../support/http-client.ts';
 import { freeAddress, startEchoTarget } from '../../support/tcp-target.ts';
 import { openUdp, openUdpTarget } from '../../support/udp.ts';
-import type { Case, CaseContext, Feature } from '../case.ts';
+import { type Case, type CaseContext, type Feature, offers } from '../case.ts';
 import { httpConfig, routesConfig } from '../config.ts';
 
 type LogRecord = Record<string, string | number | null>;
@@ -104,6 +104,7 @@ const cases: Case[] = [
   },
   {
     name: 'one record a TCP connection',
+    needs: offers('tcp'),
     run: async (test) => {
       const accessLog = await logFile(test);
       const target = test.own(await startEchoTarget());
@@ -129,6 +130,7 @@ const cases: Case[] = [
   },
   {
     name: 'one record a UDP session',
+    needs: offers('udp'),
     run: async (test) => {
       const accessLog = await logFile(test);
       const target = test.own(await openUdpTarget('re '));

@@ -4,7 +4,7 @@ import { eventually } from '../../support/deadline.ts';
 import { fetchOnce } from '../../support/http-client.ts';
 import type { HttpTarget } from '../../support/http-target.ts';
 import { freeAddress, startTcpTarget, type TcpTarget } from '../../support/tcp-target.ts';
-import type { Case, CaseContext, Feature } from '../case.ts';
+import { type Case, type CaseContext, type Feature, offers } from '../case.ts';
 import { httpConfig, tcpConfig } from '../config.ts';
 
 async function httpTargets(test: CaseContext, ...names: string[]): Promise<HttpTarget[]> {
@@ -68,6 +68,7 @@ const roundRobin: Case[] = [
   },
   {
     name: 'round-robin alternates between connections over TCP',
+    needs: offers('tcp'),
     run: async (test) => {
       const targets = await tcpTargets(test, 2);
       const engine = await test.engine(tcpConfig(targets.map((t) => t.address)), { workers: 2 });
@@ -100,6 +101,7 @@ const roundRobin: Case[] = [
 const loads: Case[] = [
   {
     name: 'least-connections goes where least is in flight',
+    needs: offers('tcp'),
     run: async (test) => {
       const targets = await tcpTargets(test, 3);
       const engine = await test.engine(
@@ -131,6 +133,7 @@ const loads: Case[] = [
   },
   {
     name: 'least-connections weighs',
+    needs: offers('tcp'),
     run: async (test) => {
       const targets = await tcpTargets(test, 2);
       const weighted = [
@@ -147,6 +150,7 @@ const loads: Case[] = [
   },
   {
     name: 'power-of-two-choices avoids the target that is much busier',
+    needs: offers('tcp'),
     run: async (test) => {
       const targets = await tcpTargets(test, 2);
       const engine = await test.engine(
@@ -348,6 +352,7 @@ const ejection: Case[] = [
   },
   {
     name: 'a TCP target that is set aside gets no connection',
+    needs: offers('tcp'),
     run: async (test) => {
       const { host, port, text: dead } = await freeAddress();
       const alive = await test.tcpTarget({ onConnection: (c) => c.send('hi') });

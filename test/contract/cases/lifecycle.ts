@@ -9,7 +9,7 @@ import { startEngine } from '../../support/running-engine.ts';
 import { Scope } from '../../support/scope.ts';
 import { startEchoTarget } from '../../support/tcp-target.ts';
 import { openUdp, openUdpTarget } from '../../support/udp.ts';
-import type { Case, CaseContext, Feature } from '../case.ts';
+import { type Case, type CaseContext, type Feature, offers } from '../case.ts';
 import { httpConfig } from '../config.ts';
 
 function openDescriptors(): number {
@@ -28,6 +28,7 @@ async function failureOf(promise: Promise<unknown>): Promise<SluiceError> {
 const starting: Case[] = [
   {
     name: 'binds to a free port and says which',
+    needs: offers('tcp', 'udp'),
     run: async (test) => {
       const engine = await test.engine({
         listeners: {
@@ -42,6 +43,7 @@ const starting: Case[] = [
   },
   {
     name: 'binds one port for TCP and UDP at once',
+    needs: offers('udp'),
     run: async (test) => {
       const port = (await test.tcpTarget()).port;
       const occupied = await failureOf(
@@ -57,6 +59,7 @@ const starting: Case[] = [
   },
   {
     name: 'a port in use names the listener and the remedy, and leaves nothing open',
+    needs: offers('tcp'),
     run: async (test) => {
       const occupant = await test.tcpTarget();
       const before = openDescriptors();
@@ -78,6 +81,7 @@ const starting: Case[] = [
   },
   {
     name: 'a UDP port in use is an error too',
+    needs: offers('udp'),
     run: async (test) => {
       const occupant = test.own(await openUdp());
       const failure = await failureOf(
@@ -189,6 +193,7 @@ const closing: Case[] = [
   },
   {
     name: 'close lets TCP connections finish within the grace and cuts them after it',
+    needs: offers('tcp'),
     run: async (test) => {
       const target = test.own(await startEchoTarget());
       const engine = await test.engine({
@@ -233,6 +238,7 @@ const closing: Case[] = [
   },
   {
     name: 'everything that was opened under traffic is closed in the end',
+    needs: offers('tcp', 'udp'),
     run: async (test) => {
       await burst(test);
       const before = openDescriptors();

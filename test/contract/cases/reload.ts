@@ -7,7 +7,7 @@ import { fetchOnce, requestBytes } from '../../support/http-client.ts';
 import { ok } from '../../support/http-target.ts';
 import { startEchoTarget } from '../../support/tcp-target.ts';
 import { openUdp, openUdpTarget } from '../../support/udp.ts';
-import type { Case, Feature } from '../case.ts';
+import { type Case, type Feature, offers } from '../case.ts';
 import { httpConfig } from '../config.ts';
 
 function openDescriptors(): number {
@@ -73,6 +73,7 @@ const cases: Case[] = [
   },
   {
     name: 'TCP connections and UDP sessions stay with their targets over a reload',
+    needs: offers('tcp', 'udp'),
     run: async (test) => {
       const config = (tcp: string, udp: string): object => ({
         listeners: {

@@ -4,7 +4,7 @@ import { eventually, pause } from '../../support/deadline.ts';
 import { fetchOnce } from '../../support/http-client.ts';
 import { ok, response } from '../../support/http-target.ts';
 import { freeAddress, startEchoTarget } from '../../support/tcp-target.ts';
-import type { Case, Feature } from '../case.ts';
+import { type Case, type Feature, offers } from '../case.ts';
 import { httpConfig, routesConfig } from '../config.ts';
 
 const cases: Case[] = [
@@ -125,6 +125,7 @@ const cases: Case[] = [
   },
   {
     name: 'TCP bytes in are the bytes that came in, at listener, pool and target',
+    needs: offers('tcp'),
     run: async (test) => {
       const target = test.own(await startEchoTarget());
       const engine = await test.engine({

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { deferred, eventually, pause, within } from '../../support/deadline.ts';
 import type { RawConnection } from '../../support/raw-connection.ts';
 import { freeAddress, startEchoTarget, startTcpTarget } from '../../support/tcp-target.ts';
-import type { Case, CaseContext, Feature } from '../case.ts';
+import { type Case, type CaseContext, type Feature, offering } from '../case.ts';
 import { tcpConfig } from '../config.ts';
 
 /** Client and target of one relayed connection. */
@@ -235,4 +235,4 @@ const cases: Case[] = [
   },
 ];
 
-export const tcpConnections: Feature = { name: 'tcp connections', cases };
+export const tcpConnections: Feature = { name: 'tcp connections', cases: offering(['tcp'], cases) };

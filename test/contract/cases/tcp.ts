@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { settled, within } from '../../support/deadline.ts';
 import type { RawConnection } from '../../support/raw-connection.ts';
-import type { Case, CaseContext, Feature } from '../case.ts';
+import { type Case, type CaseContext, type Feature, offering } from '../case.ts';
 import { tcpConfig } from '../config.ts';
 
 const MIB = 1024 * 1024;
@@ -199,4 +199,4 @@ const cases: Case[] = [
   },
 ];
 
-export const tcp: Feature = { name: 'tcp', cases };
+export const tcp: Feature = { name: 'tcp', cases: offering(['tcp'], cases) };

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { eventually } from '../../support/deadline.ts';
 import { freeAddress } from '../../support/tcp-target.ts';
 import { openUdp, openUdpTarget, type UdpOptions, type UdpSocket } from '../../support/udp.ts';
-import type { Case, CaseContext, Feature } from '../case.ts';
+import { type Case, type CaseContext, type Feature, offering } from '../case.ts';
 
 function udpConfig(targets: readonly unknown[], listener: object = {}, pool: object = {}): object {
   return {
@@ -278,4 +278,4 @@ const cases: Case[] = [
   },
 ];
 
-export const udpRelay: Feature = { name: 'udp', cases };
+export const udpRelay: Feature = { name: 'udp', cases: offering(['udp'], cases) };

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { parseConfig } from '../../../src/config/parse.ts';
 import { loadAddon } from '../../../src/engine/native/load.ts';
 import { CAPABILITIES, type EngineWish, selectEngine } from '../../../src/engine/select.ts';
+import { loadUws } from '../../../src/engine/uws/load.ts';
 import { compile } from '../../../src/plan/compile.ts';
 
 function planOf(listener: object) {
@@ -67,9 +68,23 @@ test('what the engine cannot do is refused, naming the option and who can', () =
   });
 });
 
-test('uws is not there yet, and says so', () => {
+test('uws serves http, refuses what it does not, and says how to install it where it is not', async () => {
+  const web = planOf({ protocol: 'http' });
+  const { uws } = loadUws();
+  if (uws === undefined) {
+    assert.throws(() => select({ engine: 'uws' }, web), {
+      code: 'engine_unavailable',
+      message: /^engine uws is not available: .*npm install uWebSockets\.js@github:/,
+    });
+  } else {
+    const { engine, reason } = select({ engine: 'uws' }, web);
+    assert.equal(engine.name, 'uws');
+    assert.equal(reason, 'as configured');
+    assert.deepEqual(engine.capabilities, CAPABILITIES.uws);
+    await engine.close(0);
+  }
   assert.throws(() => select({ engine: 'uws' }), {
-    code: 'engine_unavailable',
-    message: /native, js/,
+    code: 'engine_unsupported',
+    message: 'listeners.front.protocol: tcp: engine uws does not offer it: use engine native or js',
   });
 });
