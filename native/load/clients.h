@@ -141,7 +141,7 @@ class Clients {
  private:
   static constexpr std::size_t kBufferBytes = 256 * 1024;
   static constexpr std::uint64_t kRestNs = 10'000'000;
-  static constexpr std::uint64_t kCheckNs = 5'000'000'000;
+  static constexpr std::uint64_t kCheckNs = 1'000'000'000;
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   /// After so many failures of the opening the rest connects along the way.
   static constexpr std::uint64_t kOpeningFailures = 3;

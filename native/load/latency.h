@@ -34,22 +34,25 @@ class Latencies {
 
   [[nodiscard]] std::uint64_t count() const { return count_; }
 
-  /// Prints `"<name>":{…}` of a JSON object: percentiles in microseconds and, when asked for, the
-  /// buckets that hold anything as [upper bound, count].
-  void printJson(const char* name, bool withHistogram) const {
-    std::printf("\"%s\":{\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f,"
-                "\"histogram\":[",
-                name, percentileUs(0.5), percentileUs(0.9), percentileUs(0.99), percentileUs(0.999),
+  /// Prints `"<name>":{…}` of a JSON object, in microseconds.
+  void printJson(const char* name) const {
+    std::printf("\"%s\":{\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f}", name,
+                percentileUs(0.5), percentileUs(0.9), percentileUs(0.99), percentileUs(0.999),
                 static_cast<double>(largest_) / 1e3);
+  }
+
+  /// Prints `"histogram":[…]`: the buckets that hold anything, as [upper bound in us, count].
+  void printHistogram() const {
+    std::printf("\"histogram\":[");
     const char* separator = "";
-    for (std::size_t i = 0; withHistogram && i < kBuckets; ++i) {
+    for (std::size_t i = 0; i < kBuckets; ++i) {
       if (buckets_[i] > 0) {
         std::printf("%s[%.3f,%llu]", separator, static_cast<double>(endOf(i)) / 1e3,
                     static_cast<unsigned long long>(buckets_[i]));
         separator = ",";
       }
     }
-    std::printf("]}");
+    std::printf("]");
   }
 
  private:

@@ -116,13 +116,7 @@ int run(int count, char** values) {
   printCount("totalRequests", tally.answered);
   printCount("totalBytes", tally.bytes);
   printTally(tally);
-  printCount("sampled", clients.latencies().count());
-  clients.latencies().printJson("latencyUs", withHistogram);
-  if (shape.arrival.isOpen()) {
-    std::printf(",");
-    clients.lags().printJson("arrivalLagUs", false);
-  }
-  std::printf("}\n");
+  printLatencies(clients.latencies(), clients.lags(), shape.arrival, withHistogram);
   if (tally.wrong > 0) {
     std::fprintf(stderr, "wrong: %s\n", exchanges.problem().c_str());
   }

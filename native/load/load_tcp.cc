@@ -107,13 +107,7 @@ int runEchoes(CommandLine& line, const Target& target, const Common& common) {
   printCount("totalBytes", tally.bytes);
   printCount("totalMessages", tally.answered);
   printTally(tally);
-  printCount("sampled", clients.latencies().count());
-  clients.latencies().printJson("latencyUs", withHistogram);
-  if (shape.arrival.isOpen()) {
-    std::printf(",");
-    clients.lags().printJson("arrivalLagUs", false);
-  }
-  std::printf("}\n");
+  printLatencies(clients.latencies(), clients.lags(), shape.arrival, withHistogram);
   return tally.errors() == 0 ? 0 : 1;
 }
 

@@ -63,13 +63,7 @@ int run(int count, char** values) {
   printCount("doubled", flows.doubled());
   printCount("refused", flows.refused());
   printCount("notSent", flows.notSent());
-  printCount("sampled", flows.latencies().count());
-  flows.latencies().printJson("latencyUs", withHistogram);
-  if (shape.arrival.isOpen()) {
-    std::printf(",");
-    flows.lags().printJson("arrivalLagUs", false);
-  }
-  std::printf("}\n");
+  printLatencies(flows.latencies(), flows.lags(), shape.arrival, withHistogram);
   return tally.wrong == 0 ? 0 : 1;
 }
 

@@ -39,12 +39,16 @@ class Mirror {
     const auto shared = std::make_unique<Shared>();
     address_ = parseAddress("127.0.0.1:0");
     const std::unique_ptr<Entry> entry = make(*shared, address_);
+    const pid_t parent = ::getpid();
     child_ = ::fork();
     if (child_ < 0) {
       fail("fork", errno);
     }
     if (child_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::getppid() != parent) {
+        ::_exit(0); // it ended before it could be said that we end with it
+      }
       if (test.core >= 0) {
         pinTo(test.core);
       }

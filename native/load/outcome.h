@@ -77,4 +77,21 @@ inline void printTally(const Tally& tally) {
   printCount("reconnected", tally.reconnected);
 }
 
+/// The end of the object. `latencies` are those of the sample, `lags` how late its arrivals were
+/// noticed.
+inline void printLatencies(const Latencies& latencies, const Latencies& lags,
+                           const ArrivalShape& arrival, bool withHistogram) {
+  printCount("sampled", latencies.count());
+  if (arrival.isOpen()) {
+    lags.printJson("arrivalLagUs");
+    std::printf(",");
+  }
+  if (withHistogram) {
+    latencies.printHistogram();
+    std::printf(",");
+  }
+  latencies.printJson("latencyUs");
+  std::printf("}\n");
+}
+
 } // namespace sluice::load

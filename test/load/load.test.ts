@@ -1,85 +1,22 @@
 // The generators must notice a target that is wrong: here each meets one that answers, but not with what was
 // asked for. Builds them first. Run with: node --import tsx --test test/load/*.test.ts
 import assert from 'node:assert/strict';
-import {
-  type ChildProcessWithoutNullStreams,
-  execFile,
-  execFileSync,
-  spawn,
-} from 'node:child_process';
-import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
+import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import {
+  buildPrograms,
+  type Origin,
+  run,
+  runAlone,
+  SHORT,
+  spoiled,
+  startOrigin,
+  withTcp,
+  withUdp,
+} from './programs.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
-const SOURCES = join(ROOT, 'native', 'load');
-const PROGRAMS = join(ROOT, 'build', 'load');
-const SHORT = ['--warmup', '0', '--seconds', '0.2'];
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(program: string, port: number, ...parameters: string[]): Promise<Outcome> {
-  const all = ['--to', `127.0.0.1:${port}`, ...parameters];
-  return new Promise((resolve) => {
-    const child = execFile(join(PROGRAMS, program), all, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr });
-    });
-    child.stdin?.end();
-  });
-}
-
-async function withTcp<T>(
-  answer: (socket: Socket) => void,
-  use: (port: number) => Promise<T>,
-): Promise<T> {
-  const sockets = new Set<Socket>();
-  const listener: Server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket.on('error', () => {}));
-    answer(socket);
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  try {
-    return await use((listener.address() as AddressInfo).port);
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-  }
-}
-
-async function withUdp<T>(
-  answer: (data: Buffer, reply: (data: Buffer) => void) => void,
-  use: (port: number) => Promise<T>,
-): Promise<T> {
-  const socket = createSocket('udp4');
-  socket.on('message', (data: Buffer, { port, address }: RemoteInfo) => {
-    answer(data, (back) => socket.send(back, port, address));
-  });
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  try {
-    return await use(socket.address().port);
-  } finally {
-    socket.close();
-  }
-}
-
-/** A copy with one bit of the last byte turned. */
-function spoiled(data: Buffer): Buffer {
-  const copy = Buffer.from(data);
-  copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1;
-  return copy;
-}
-
-before(() => {
-  execFileSync('make', ['-s', '-C', SOURCES], { stdio: 'inherit' });
-});
+before(buildPrograms);
 
 describe('load-tcp', () => {
   it('counts the echoes of a target that sends back what it gets', async () => {
@@ -212,26 +149,70 @@ describe('load-idle', () => {
 });
 
 describe('origin', () => {
-  let origin: ChildProcessWithoutNullStreams | null = null;
+  let origin: Origin | null = null;
 
-  after(() => origin?.kill());
+  after(() => origin?.child.kill());
 
   it('agrees with the generators on every byte, and ends with its standard input', async () => {
-    origin = spawn(join(PROGRAMS, 'origin'));
-    const [line] = await once(origin.stdout, 'data');
-    const ports = JSON.parse(String(line));
+    origin = await startOrigin();
+    const { ports, child } = origin;
     for (const [mode, port] of [
       ['pingpong', ports.echo],
+      ['connect', ports.echo],
       ['pull', ports.source],
       ['push', ports.sink],
-    ]) {
+    ] as const) {
       const { code, stderr } = await run('load-tcp', port, '--mode', mode, ...SHORT);
       assert.equal(code, 0, `${mode}: ${stderr}`);
     }
     const large = await run('load-udp', ports.udp, '--flows', '2', '--size', '65507', ...SHORT);
     assert.equal(large.code, 0, large.stderr);
-    origin.stdin.end();
-    const [code] = await once(origin, 'exit');
+    child.stdin.end();
+    const [code] = await once(child, 'exit');
     assert.equal(code, 0);
+  });
+});
+
+describe('self-tests', () => {
+  for (const [program, ...parameters] of [
+    ['load-http', ...SHORT],
+    ['load-http', '--reuse', 'off', ...SHORT],
+    ['load-http', '--method', 'POST', '--body-bytes', '70000', ...SHORT],
+    ['load-http', '--expect-bytes', '1048576', '--connections', '2', ...SHORT],
+    ['load-tcp', '--mode', 'pingpong', ...SHORT],
+    ['load-tcp', '--mode', 'connect', ...SHORT],
+    ['load-tcp', '--mode', 'pull', ...SHORT],
+    ['load-tcp', '--mode', 'push', '--mirror-core', '0', ...SHORT],
+    ['load-udp', ...SHORT],
+    ['load-idle', '--step', '20', '--steps', '1'],
+  ] as const) {
+    it(`${program} ${parameters.join(' ')} reaches a ceiling of its own`, async () => {
+      const { code, stderr, json } = await runAlone(program, '--self-test', ...parameters);
+      assert.equal(code, 0, stderr);
+      assert.equal(json.selfTest as unknown, true);
+      assert.ok((json.rate ?? 0) > 0 && (json.ceiling ?? 0) > 0 && json.wrong === 0);
+    });
+  }
+});
+
+describe('arguments', () => {
+  it('are refused when they are unknown, incomplete or without a meaning', async () => {
+    for (const [program, parameters, expected] of [
+      ['load-http', ['--to', '127.0.0.1:1', '--conections', '3'], /--conections/],
+      ['load-http', ['--to', '127.0.0.1:1', '--body-bytes', '3'], /--body-bytes/],
+      ['load-http', ['--to', '127.0.0.1:1', '--arrival', 'fixed'], /--rate/],
+      ['load-http', ['--to', '127.0.0.1:1', '--rate', '5'], /--rate/],
+      ['load-http', ['--to', '127.0.0.1:1', '--reuse', 'maybe'], /on, off/],
+      ['load-http', ['--to'], /--to/],
+      ['load-tcp', ['--to', '127.0.0.1:1', '--mode', 'pull', '--size', '5'], /--size/],
+      ['load-tcp', ['--self-test', '--to', '127.0.0.1:1'], /--to/],
+      ['load-udp', ['--to', '127.0.0.1:1', '--seconds', 'long'], /--seconds/],
+      ['origin', ['--http', '70000'], /port/],
+      ['origin', ['http'], /http/],
+    ] as const) {
+      const { code, stderr } = await runAlone(program, ...parameters);
+      assert.equal(code, 1, `${program} ${parameters.join(' ')}`);
+      assert.match(stderr, expected);
+    }
   });
 });
