@@ -108,7 +108,7 @@ export function configSchema(context: AddressContext) {
     engine: choice(['auto', 'native', 'uws', 'js'])
       .prefault('auto')
       .describe(
-        'What carries the traffic: `native` (Linux), `uws`, `js` (anywhere), or `auto`: native, else js.',
+        'What carries the traffic: `native` (Linux), `uws` (http on uWebSockets.js, to be installed besides), `js` (anywhere), or `auto`: native, else js.',
       ),
     workers: z
       .union(

@@ -126,7 +126,7 @@ test('run: --engine and --workers win over the file', async () => {
   const file = writeConfig('flags.yaml', { db: '127.0.0.1:0' });
   const { code, stderr } = await runCommand('run', file, '--engine', 'uws');
   assert.equal(code, 1);
-  assert.match(stderr, /^sluice: engine uws is not available/);
+  assert.match(stderr, /^sluice: listeners\.db\.protocol: tcp: engine uws does not offer it/);
   const refused = await runCommand('run', file, '--workers', '2');
   assert.match(refused.stderr, /^sluice: workers: 2: engine js does not offer it/);
   const wrong = await runCommand('run', file, '--workers', 'many');
