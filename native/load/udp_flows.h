@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -136,7 +137,8 @@ class Flows {
     std::uint64_t sequence = 0;
     std::uint64_t intendedNs = 0;
     std::uint64_t sentNs = 0;
-    std::uint64_t givenUp = 0; ///< bit i: the datagram `sequence - i` is counted as lost
+    /// The latest ones that are counted as lost; 0: none.
+    std::array<std::uint64_t, 4> givenUp{};
     bool isOutstanding = false;
   };
   struct Flow {
@@ -218,10 +220,9 @@ class Flows {
 
   /// A reply to a datagram that was given up, or one more to a datagram that had its own.
   void onOld(Slot& slot, std::uint64_t sequence) {
-    const std::uint64_t age = slot.sequence - sequence;
-    const std::uint64_t bit = age < 64 ? std::uint64_t{1} << age : 0;
-    if ((slot.givenUp & bit) != 0) {
-      slot.givenUp &= ~bit;
+    const auto found = std::find(slot.givenUp.begin(), slot.givenUp.end(), sequence);
+    if (sequence != 0 && found != slot.givenUp.end()) {
+      *found = 0;
       ++tally_.late;
       --tally_.lost;
     } else {
@@ -245,7 +246,6 @@ class Flows {
   void give(Flow& flow, std::uint32_t number, std::uint64_t intendedNs, std::uint64_t now) {
     Slot& slot = flow.slots[number];
     ++slot.sequence;
-    slot.givenUp <<= 1;
     slot.intendedNs = intendedNs;
     slot.sentNs = now;
     slot.isOutstanding = true;
@@ -271,7 +271,8 @@ class Flows {
         Slot& slot = flow.slots[i];
         if (slot.isOutstanding && now > slot.sentNs + timeoutNs_) {
           slot.isOutstanding = false;
-          slot.givenUp |= 1;
+          std::shift_right(slot.givenUp.begin(), slot.givenUp.end(), 1);
+          slot.givenUp[0] = slot.sequence;
           --outstanding_;
           ++tally_.lost;
           ready(flow, i, now);
