@@ -83,6 +83,11 @@ export function isAnyPort(address: Address): boolean {
   return address.kind === 'socket' && address.socket.family !== 'unix' && address.socket.port === 0;
 }
 
+/** `[::]`, which takes IPv4 as well with us. */
+export function isBothFamilies(address: Address): boolean {
+  return address.kind === 'socket' && address.socket.host === '::';
+}
+
 export function addressText(address: Address): string {
   return address.kind === 'socket' ? formatAddress(address.socket) : address.text;
 }

@@ -6,6 +6,7 @@ import { duration, type ExportSettings, type Notes } from './exported.ts';
 import {
   addressText,
   isAnyPort,
+  isBothFamilies,
   type NamedListener,
   type PlacedRoute,
   poolOf,
@@ -105,8 +106,10 @@ function bindLine(path: string, address: Address, notes: Notes): Bind {
       ? refuse('HAProxy cannot be told of a socket file of this name: left out')
       : { isBound: true, lines: [`bind ${socket}`] };
   }
-  const isEverything = address.kind === 'socket' && address.socket.host === '::';
-  return { isBound: true, lines: [`bind ${addressText(address)}${isEverything ? ' v4v6' : ''}`] };
+  return {
+    isBound: true,
+    lines: [`bind ${addressText(address)}${isBothFamilies(address) ? ' v4v6' : ''}`],
+  };
 }
 
 function maxConnections(

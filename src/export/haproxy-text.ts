@@ -17,9 +17,9 @@ export function word(text: string): string {
   return `"${inner.join('')}"`;
 }
 
-/** A word that means exactly `text` where HAProxy would look for `%[…]` in it. */
+/** A word that means exactly `text` where HAProxy would look for `%[…]` in it. It takes no empty word. */
 export function value(text: string): string {
-  return word(plain(text));
+  return word(text === '' ? '%[var(txn.nothing)]' : plain(text));
 }
 
 /** Text of a format that stands for itself. */

@@ -6,7 +6,6 @@ import { duration, type ExportSettings, type Notes } from './exported.ts';
 import {
   addressText,
   isAnyPort,
-  isUnix,
   listenersOf,
   matchesEveryPath,
   type NamedListener,
@@ -14,15 +13,12 @@ import {
   routesOf,
 } from './facts.ts';
 import { connectionFields, listenerFields, passedFields, setHeaders } from './nginx-fields.ts';
-import { httpLog, limitConnections } from './nginx-log.ts';
+import { httpLog, limitConnections, listenOptions } from './nginx-listener.ts';
 import { type LocationContext, location, notFound } from './nginx-route.ts';
 import { block, Definitions, literal } from './nginx-text.ts';
 import { upstreamsOf } from './nginx-upstream.ts';
 
 type Host = RouteConfig['match']['host'];
-
-/** How many connections may wait to be accepted. */
-const BACKLOG = 4096;
 
 export function httpContext(config: Config, settings: ExportSettings, notes: Notes): string[] {
   const listeners = listenersOf<HttpListenerConfig>(config, 'http');
@@ -41,6 +37,7 @@ export function httpContext(config: Config, settings: ExportSettings, notes: Not
   return block('http', [
     ...general(settings),
     ...nameTables(listeners),
+    ...fieldTables(listeners),
     ...definitions.lines,
     ...upstreams.lines,
     ...servers,
@@ -83,6 +80,18 @@ function nameTables(listeners: readonly NamedListener<HttpListenerConfig>[]): st
       ? [`server_names_hash_bucket_size ${2 ** Math.ceil(Math.log2(longest + 64))};`]
       : []),
     ...(names.length > 200 ? [`server_names_hash_max_size ${names.length * 8};`] : []),
+  ];
+}
+
+function fieldTables(listeners: readonly NamedListener<HttpListenerConfig>[]): string[] {
+  const names = listeners
+    .flatMap(routesOf)
+    .flatMap(({ route }) => [...route.requestHeaders, ...route.responseHeaders])
+    .map(({ name }) => name);
+  const longest = Math.max(0, ...names.map((name) => name.length));
+  return [
+    'proxy_headers_hash_max_size 2048;',
+    `proxy_headers_hash_bucket_size ${2 ** Math.ceil(Math.log2(Math.max(128, longest + 32)))};`,
   ];
 }
 
@@ -165,9 +174,8 @@ function listen(
   settings: ExportSettings,
 ): string[] {
   const { address } = listener;
-  const options = isFirst
-    ? ` default_server backlog=${BACKLOG}${settings.workers > 1 && !isUnix(address) ? ' reuseport' : ''}`
-    : '';
+  // An address has its options once.
+  const options = isFirst ? ` default_server${listenOptions(address, settings)}` : '';
   return [`listen ${literal(addressText(address))}${options};`];
 }
 

@@ -5,19 +5,14 @@ import { duration, type ExportSettings, type Notes } from './exported.ts';
 import {
   addressText,
   isAnyPort,
-  isUnix,
   listenersOf,
   type NamedListener,
   poolOf,
   retriesOf,
 } from './facts.ts';
-import { limitConnections, streamLog } from './nginx-log.ts';
+import { limitConnections, listenOptions, streamLog, udpOptions } from './nginx-listener.ts';
 import { block, Definitions, literal } from './nginx-text.ts';
 import { type Upstreams, upstreamsOf } from './nginx-upstream.ts';
-
-const BACKLOG = 4096;
-/** Without it bursts of many flows are dropped before nginx sees them. */
-const UDP_BUFFERS = ' rcvbuf=4m sndbuf=4m';
 
 type FlowListener = TcpListenerConfig | UdpListenerConfig;
 
@@ -53,7 +48,7 @@ function server(
   const { path, name, listener } = place;
   const pool = poolOf(config, listener.pool);
   return [
-    `listen ${literal(addressText(listener.address))}${options(listener, settings)};`,
+    `listen ${literal(addressText(listener.address))}${listener.protocol === 'udp' ? udpOptions(listener.address, settings) : listenOptions(listener.address, settings)};`,
     ...(listener.protocol === 'tcp'
       ? tcp(place, listener, definitions)
       : udp(path, listener, notes)),
@@ -62,11 +57,6 @@ function server(
     ...streamLog(path, name, listener.accessLog, definitions, notes),
     `proxy_pass ${upstreams.nameOf(listener.pool)};`,
   ];
-}
-
-function options({ protocol, address }: FlowListener, { workers }: ExportSettings): string {
-  const own = protocol === 'udp' ? ` udp${UDP_BUFFERS}` : ` backlog=${BACKLOG}`;
-  return `${own}${workers > 1 && !isUnix(address) ? ' reuseport' : ''}`;
 }
 
 function tcp(

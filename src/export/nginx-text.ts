@@ -31,7 +31,9 @@ export class Definitions {
   #texts = 0;
 
   get lines(): string[] {
-    return [...this.#blocks.values()].flat();
+    const many =
+      this.#blocks.size > 50 ? [`variables_hash_max_size ${this.#blocks.size * 64};`] : [];
+    return [...many, ...[...this.#blocks.values()].flat()];
   }
 
   /** A variable of this name; `make` is asked the first time. */

@@ -327,6 +327,50 @@ const SCENARIOS: readonly Scenario[] = [
       },
     ],
   },
+  {
+    name: 'text that would be configuration if it could',
+    config: (address, [one]) => ({
+      listeners: web(address, [
+        {
+          match: { path: '/;}"\'$' },
+          respond: {
+            headers: { "X-'$": '"; } $host %[src] \\" # \'' },
+            body: '"; } return 500; #\n\'\\',
+          },
+        },
+        {
+          match: { pathRegex: '^/[;{}"\'$]{2}' },
+          pool: 'one',
+          addPrefix: "/;$1'$uri%20",
+          requestHeaders: { set: { 'X-A': '"; } proxy_pass http://evil; "' } },
+        },
+        {
+          match: { pathRegex: 'x$' },
+          pool: 'one',
+          hostHeader: 'h.example',
+          requestHeaders: { set: { 'X-A': '%[path] %% %T' } },
+        },
+        { redirect: { to: '/x";\'$host$uri;#{query}%20' } },
+      ]),
+      pools: { one: { targets: [one] } },
+    }),
+    requests: [
+      '/;}"\'$',
+      { target: '/"\'z', differs: { nginx: 'it escapes what it rewrites' } },
+      "/;'z",
+      '/;;',
+      '/x',
+      '/y?a',
+    ],
+  },
+  {
+    name: 'header fields without a value',
+    config: (address, [one]) => ({
+      listeners: web(address, [{ pool: 'one', requestHeaders: { set: { 'X-A': '' } } }]),
+      pools: { one: { targets: [one] } },
+    }),
+    requests: [{ target: '/', differs: { nginx: 'it leaves them out' } }],
+  },
   ...(['replace', 'append', 'off'] as const).map((forwarded) => forwardedScenario(forwarded, [])),
   forwardedScenario('replace', ['127.0.0.0/8', '::1']),
   forwardedScenario('replace', ['10.0.0.0/8']),

@@ -1,7 +1,7 @@
 // nginx and HAProxy themselves, where they are installed: to judge what is exported, and to run it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -68,8 +68,14 @@ export function complaint(program: ProgramName, text: string): string | null {
     const args =
       program === 'nginx'
         ? ['-t', '-q', '-e', 'stderr', '-p', place.folder, '-c', file]
-        : ['-c', '-q', '-f', file];
-    const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+        : ['-c', '-f', file];
+    // nginx opens /dev/stdout by its name, which a socket has not.
+    const nowhere = openSync('/dev/null', 'w');
+    const { status, stderr } = spawnSync(command, args, {
+      encoding: 'utf8',
+      stdio: ['ignore', nowhere, 'pipe'],
+    });
+    closeSync(nowhere);
     return status === 0 && !/\[(warn|alert|emerg|WARNING|ALERT)\]/.test(stderr) ? null : stderr;
   } finally {
     place.close();

@@ -1,6 +1,8 @@
-// What http and stream listeners share in nginx beside their pools: access logs and the bound on connections.
+// What http and stream listeners share in nginx beside their pools: how they listen, access logs, the bound on connections.
 
-import type { Notes } from './exported.ts';
+import type { Address } from '../config/address.ts';
+import type { ExportSettings, Notes } from './exported.ts';
+import { isBothFamilies, isUnix } from './facts.ts';
 import { block, type Definitions } from './nginx-text.ts';
 
 const STANDARD_OUTPUT = '/dev/stdout';
@@ -8,6 +10,22 @@ const HTTP_RECORD =
   '{"time":"$time_iso8601","client":"$remote_addr:$remote_port","listener":"$sluice_listener","method":"$request_method","host":"$http_host","path":"$uri","status":$status,"bytesIn":$request_length,"bytesOut":$body_bytes_sent,"seconds":$request_time,"target":"$upstream_addr"}';
 const STREAM_RECORD =
   '{"time":"$time_iso8601","client":"$remote_addr:$remote_port","listener":"$sluice_listener","bytesIn":$bytes_received,"bytesOut":$bytes_sent,"seconds":$session_time,"target":"$upstream_addr"}';
+
+/** How many connections may wait to be accepted. */
+const BACKLOG = 4096;
+
+export function listenOptions(address: Address, settings: ExportSettings): string {
+  return ` backlog=${BACKLOG}${sharing(address, settings)}`;
+}
+
+/** With nginx's own buffers bursts of many flows are dropped before it sees them. */
+export function udpOptions(address: Address, settings: ExportSettings): string {
+  return ` udp rcvbuf=4m sndbuf=4m${sharing(address, settings)}`;
+}
+
+function sharing(address: Address, { workers }: ExportSettings): string {
+  return `${isBothFamilies(address) ? ' ipv6only=off' : ''}${workers > 1 && !isUnix(address) ? ' reuseport' : ''}`;
+}
 
 export function httpLog(
   path: string,
