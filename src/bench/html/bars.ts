@@ -60,7 +60,7 @@ function fittedScale(
 
 function axis(ticks: readonly number[], at: (value: number) => number, bottom: number): Markup {
   const labels = ticks.map((tick) => ({ at: at(tick), text: formatPlain(tick) }));
-  const shown = keepApart(labels);
+  const shown = keepApart(labels, WIDTH);
   return html`${labels.map(
     (label, i) =>
       html`${lineBetween(label.at, 2, label.at, bottom, i === 0 ? 'axis' : 'grid')}${shown[i] === true && textAt(label.at, bottom + 16, label.text, { anchor: 'middle', kind: 'tick' })}`,

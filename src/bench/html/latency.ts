@@ -19,6 +19,8 @@ export interface Distribution {
 const GAP = 8;
 const MOST_LABEL = 150;
 const STRIP = 34;
+/** To the right of the strips, for half of the last tick's label. */
+const MARGIN = 30;
 /** Steps of the strips along the logarithm of the latency: factors of about 1.12. */
 const STEPS_PER_DECADE = 20;
 const TAIL_HEIGHT = 290;
@@ -38,10 +40,10 @@ export function strips(distributions: readonly Distribution[]): Plot {
   const labels = labelRoom(distributions);
   const left = labels + GAP;
   const all = distributions.flatMap(({ histogram }) => histogram.map(([upTo]) => upTo));
-  const across = logarithmic(all, [left, WIDTH - 14]);
+  const across = logarithmic(all, [left, WIDTH - MARGIN]);
   const bottom = distributions.length * STRIP + 10;
   const ticks = across.ticks.map((tick) => ({ at: across.at(tick), text: formatPlain(tick) }));
-  const shown = keepApart(ticks);
+  const shown = keepApart(ticks, WIDTH);
   return {
     height: bottom + 40,
     drawing: html`${ticks.map(
@@ -68,7 +70,7 @@ export function percentiles(distributions: readonly Distribution[]): Plot {
     at: at(share),
     text: `${Number((share * 100).toPrecision(6))} %`,
   }));
-  const shown = keepApart(labelled, 4);
+  const shown = keepApart(labelled, WIDTH, 4);
   return {
     height: TAIL_HEIGHT,
     drawing: html`${textAt(2, 12, 'latency, µs', { kind: 'axis' })}${vertical.ticks.map(
@@ -117,7 +119,7 @@ function strip(
     const x = across.at(percentileOf(histogram, share));
     return html`<path class="quantile" d="M${x} ${base + 3}V${base - STRIP + 8}"/>`;
   });
-  return html`${textAt(left - GAP, base - 8, fitText(label, left - GAP), { anchor: 'end', whole: label })}<g class="c${slot}"><path class="bar" d="${path}"/></g>${lineBetween(left, base, WIDTH - 14, base, 'grid')}${histogram.length > 0 && marks}`;
+  return html`${textAt(left - GAP, base - 8, fitText(label, left - GAP), { anchor: 'end', whole: label })}<g class="c${slot}"><path class="bar" d="${path}"/></g>${lineBetween(left, base, WIDTH - MARGIN, base, 'grid')}${histogram.length > 0 && marks}`;
 }
 
 function tails(

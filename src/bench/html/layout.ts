@@ -57,13 +57,14 @@ export function spreadOut(
   return places;
 }
 
-/** Which of the labels, centred at their places in ascending order, can stand side by side; the last one always does. */
+/** Which of the labels, centred at their places in ascending order, fit side by side up to `end`, the last one first. */
 export function keepApart(
   labels: readonly { readonly at: number; readonly text: string }[],
+  end: number,
   gap = 8,
 ): readonly boolean[] {
   const kept = labels.map(() => false);
-  let limit = Number.POSITIVE_INFINITY;
+  let limit = end + gap;
   for (let i = labels.length - 1; i >= 0; i--) {
     const label = labels[i];
     if (!label) continue;

@@ -86,7 +86,7 @@ function rows({ ticks, at }: Scale, left: number, right: number): Markup {
 
 function columns(plot: LinePlot, { ticks, at }: Scale, left: number, right: number): Markup {
   const labels = ticks.map((tick) => ({ at: at(tick), text: plot.formatX(tick) }));
-  const shown = keepApart(labels);
+  const shown = keepApart(labels, WIDTH);
   return html`${labels.map(
     (label, i) =>
       html`${lineBetween(label.at, BOTTOM, label.at, BOTTOM + 4, 'axis')}${shown[i] === true && textAt(label.at, BOTTOM + 18, label.text, { anchor: 'middle', kind: 'tick' })}`,

@@ -48,7 +48,7 @@ export function ratios(
     return ratioGroup(group, from, left, across);
   });
   const ticks = across.ticks.map((tick) => ({ at: across.at(tick), text: formatPlain(tick) }));
-  const shown = keepApart(ticks);
+  const shown = keepApart(ticks, WIDTH);
   return {
     height: top + 38,
     drawing: html`${drawn}${ticks.map(({ at, text }, i) => shown[i] === true && textAt(at, top + 14, text, { anchor: 'middle', kind: 'tick' }))}${textAt((left + right) / 2, top + 33, fitText(axisTitle, right), { anchor: 'middle', kind: 'axis' })}`,
