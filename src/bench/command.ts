@@ -1,155 +1,122 @@
 // `sluice bench`: see bench/README.md for the method and how to read what it prints.
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Contestant, type ContestantId, findProgram } from './contestant.ts';
-import { haproxy, haproxySplice } from './haproxy.ts';
-import { type IdleResult, measureIdle } from './idle.ts';
-import { describeMachine } from './machine.ts';
-import { type Bench, type CaseResult, measure } from './measure.ts';
-import { findNginx, nginx } from './nginx.ts';
-import { HELP, type Options, parseOptions } from './options.ts';
-import { startOrigins } from './origin.ts';
+import { wordsOf } from './contestant.ts';
+import { enterNetwork, onOutsideGone } from './network.ts';
+import { type BenchCommand, HELP, parseCommand, type RunOptions } from './options.ts';
+import { processTree } from './proc.ts';
 import { Processes, ramFolder } from './processes.ts';
-import { IDLE_ID, SCENARIOS } from './scenarios.ts';
-import { findStaleBuilds, js, native } from './sluice.ts';
-import { type IdleSummary, type Summary, summarise, summariseIdle } from './summary.ts';
-import { caseReport, heading, idleReport } from './text.ts';
+import { clock, Progress } from './progress.ts';
+import type { Report } from './report.ts';
+import { run } from './run.ts';
 
-const CONTESTANTS: readonly Contestant[] = [native, js, nginx, haproxy, haproxySplice];
-const LOAD_SOURCES = join(import.meta.dirname, '..', '..', 'native', 'load');
+/** A run that a signal stopped, as shells tell it. */
+const INTERRUPTED = 130;
+const STOP_PATIENCE_MS = 5_000;
 
-/** Runs what the parameters ask for; returns the exit code. */
+/** Does what the parameters ask for; returns the exit code. */
 export async function runBenchCommand(parameters: readonly string[]): Promise<number> {
   try {
-    const options = parseOptions(parameters);
-    if (!options) {
-      say(HELP);
-      return 0;
-    }
-    await prepareMachine(options);
-    return await compare(options);
+    return await carryOut(parseCommand(parameters), parameters);
   } catch (error) {
-    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`bench: ${wordsOf(error)}`);
     return 1;
   }
 }
 
-async function compare(options: Options): Promise<number> {
-  const processes = new Processes(ramFolder(existsSync));
-  let interrupted: NodeJS.Signals | null = null;
-  const stop = (signal: NodeJS.Signals): void => {
-    interrupted = signal;
-    void processes.close();
-  };
-  process.once('SIGINT', stop).once('SIGTERM', stop).once('SIGHUP', stop);
-  try {
-    await processes.open();
-    await runCases(options, processes);
-    return 0;
-  } catch (error) {
-    if (!interrupted) throw error;
-    console.error(`bench: stopped by ${interrupted}`);
-    return 130;
-  } finally {
-    await processes.close();
-  }
-}
-
-async function runCases(options: Options, processes: Processes): Promise<void> {
-  const machine = describeMachine();
-  const { contestants, versions, missing } = await findContestants(options);
-  say(heading(machine, options, versions));
-  for (const reason of new Set(missing.values())) say(`!! MISSING: ${reason}`);
-  const stale = contestants.has('native') || contestants.has('js') ? findStaleBuilds() : [];
-  for (const reason of stale) say(`!! STALE: ${reason}`);
-  const origins = await startOrigins(processes, options.loadCore);
-  const bench: Bench = {
-    ...options,
-    tools: { processes, core: options.loadCore, patienceSeconds: 0.2 },
-    origins,
-    contestants,
-    missing,
-    say,
-  };
-  const results: (CaseResult | IdleResult)[] = [];
-  const summaries: (Summary | IdleSummary)[] = [];
-  for (const scenario of SCENARIOS.filter(({ id }) => options.cases.includes(id))) {
-    const result = await measure(bench, scenario);
-    const summary = summarise(scenario, result);
-    results.push(result);
-    summaries.push(summary);
-    say(caseReport(scenario, summary, result.syscalls));
-  }
-  if (options.cases.includes(IDLE_ID)) {
-    const result = await measureIdle(bench);
-    const summary = summariseIdle(result);
-    results.push(result);
-    summaries.push(summary);
-    say(idleReport(result, summary));
-  }
-  if (options.json !== null) {
-    const record = {
-      format: 1,
-      at: new Date().toISOString(),
-      machine,
-      options,
-      versions: Object.fromEntries(versions),
-      missing: Object.fromEntries(missing),
-      stale,
-      originConfiguration: origins.configuration,
-      summaries,
-      results,
-    };
-    await writeFile(options.json, `${JSON.stringify(record, null, 1)}\n`);
-    say(`\nraw samples and configurations: ${options.json}`);
-  }
-}
-
-async function findContestants(options: Options): Promise<{
-  readonly contestants: Map<ContestantId, Contestant>;
-  readonly versions: Map<ContestantId, string>;
-  readonly missing: Map<ContestantId, string>;
-}> {
-  const contestants = new Map<ContestantId, Contestant>();
-  const versions = new Map<ContestantId, string>();
-  const missing = new Map<ContestantId, string>();
-  for (const contestant of CONTESTANTS) {
-    if (!options.contestants.includes(contestant.id)) continue;
-    const found = await contestant.find();
-    if ('missing' in found) {
-      missing.set(contestant.id, found.missing);
-    } else {
-      contestants.set(contestant.id, contestant);
-      versions.set(contestant.id, found.version);
+async function carryOut(command: BenchCommand, parameters: readonly string[]): Promise<number> {
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(HELP);
+      return 0;
+    case 'run':
+      return await measureHere(command.options, parameters);
+    case 'compare': {
+      const { compareReports } = await import('./compare.ts');
+      const { readReport } = await import('./read-report.ts');
+      const text = compareReports(readReport(command.before), readReport(command.after));
+      process.stdout.write(`${text.trimEnd()}\n`);
+      return 0;
+    }
+    case 'assert': {
+      const { assertReport } = await import('./assert.ts');
+      const { readReport } = await import('./read-report.ts');
+      const { file, expression, caseId, isStrict } = command;
+      const settings = { isStrict, ...(caseId === null ? {} : { caseId }) };
+      const { holds, text } = assertReport(readReport(file), expression, settings);
+      process.stdout.write(`${text.trimEnd()}\n`);
+      return holds ? 0 : 1;
     }
   }
-  return { contestants, versions, missing };
 }
 
-/** Builds the generators, and keeps this process itself off the proxies' core. */
-async function prepareMachine({ proxyCore, loadCore }: Options): Promise<void> {
-  const cores = cpus().length;
-  if (proxyCore >= cores || loadCore >= cores) {
-    throw new Error(
-      `proxies on core ${proxyCore} and load on core ${loadCore}: there are ${cores} cores`,
-    );
+/** In this process, or in one that it starts in a network of its own. */
+async function measureHere(options: RunOptions, parameters: readonly string[]): Promise<number> {
+  if (process.platform !== 'linux') throw new Error('the bench reads /proc: it needs Linux');
+  if (options.out !== null) await mkdir(options.out, { recursive: true });
+  const network = await enterNetwork(options.network, parameters);
+  if (typeof network === 'number') return network;
+  const progress = new Progress(process.stdout);
+  let processes: Processes | null = null;
+  const close = async (): Promise<void> => await processes?.close();
+  stopOnSignal(close);
+  try {
+    const report = await run(options, {
+      network,
+      progress,
+      open: async (isPinned) => {
+        processes = new Processes(ramFolder(existsSync), isPinned);
+        await processes.open();
+        return processes;
+      },
+    });
+    await writeOut(report, options, progress);
+    return 0;
+  } finally {
+    progress.end();
+    await close();
   }
-  for (const [program, debian] of [
-    ['taskset', 'util-linux'],
-    ['wrk', 'wrk'],
-    ['make', 'make'],
-  ] as const) {
-    if (!findProgram(program)) throw new Error(`${program} not found (apt-get install ${debian})`);
-  }
-  const origin = await findNginx();
-  if ('missing' in origin) throw new Error(`no HTTP origin: ${origin.missing}`);
-  execFileSync('make', ['-s', '-C', LOAD_SOURCES], { stdio: 'inherit' });
-  execFileSync('taskset', ['-acp', String(loadCore), String(process.pid)], { stdio: 'ignore' });
 }
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+/** Whatever the run is at, it ends with all its programs. */
+function stopOnSignal(close: () => Promise<void>): void {
+  let isStopping = false;
+  const stop = (why: string): void => {
+    if (isStopping) return;
+    isStopping = true;
+    process.stdout.write('\n');
+    console.error(`bench: stopped by ${why}`);
+    const end = (): void => {
+      // Compilers and the like, which are no programs of the run.
+      for (const pid of processTree(process.pid)) {
+        if (pid !== process.pid) kill(pid);
+      }
+      process.exit(INTERRUPTED);
+    };
+    setTimeout(end, STOP_PATIENCE_MS);
+    close().then(end, end);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+  onOutsideGone(() => stop('the end of the process that started it'));
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended by itself
+  }
+}
+
+async function writeOut(report: Report, { out }: RunOptions, progress: Progress): Promise<void> {
+  progress.say(`took ${clock(progress.elapsedSeconds)} min`);
+  if (out === null) return;
+  const json = join(out, 'report.json');
+  await writeFile(json, `${JSON.stringify(report, null, 1)}\n`);
+  progress.say(`everything that was measured: ${json}`);
+  const { renderReport } = await import('./html/report.ts');
+  const html = join(out, 'report.html');
+  await writeFile(html, renderReport(report));
+  progress.say(`to look at: ${html}`);
 }

@@ -1,26 +1,17 @@
-// What takes part in a comparison: a Sluice engine or a rival, how to find it and how to make it relay one
-// listener to one target. Every configuration says the same: one worker thread, no logs, kept-alive
-// connections on both sides, nothing added to a message, nothing limited that the load would reach.
+// What takes part: a Sluice engine or a rival, how to find it and how to make it relay one listener to one
+// target. Every configuration is made from the same Sluice configuration (configuration.ts), so it says the same: as
+// many workers, no logs, kept-alive connections on both sides, nothing added to a message.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-
-export const CONTESTANT_IDS = ['native', 'js', 'nginx', 'haproxy', 'haproxy-splice'] as const;
-export type ContestantId = (typeof CONTESTANT_IDS)[number];
+import type { Relay } from './configuration.ts';
 
 export type Protocol = 'http' | 'tcp' | 'udp';
-
-export interface Relay {
-  readonly protocol: Protocol;
-  readonly listenPort: number;
-  readonly targetPort: number;
-  /** Where the contestant may keep files; removed after the run. */
-  readonly folder: string;
-}
+export type Splice = 'auto' | 'never' | 'always';
 
 export interface Prepared {
-  /** Written to `file` before the command is started; part of the JSON result. */
+  /** Written to `file` before the command is started; part of the report. */
   readonly configuration: string;
   readonly file: string;
   readonly command: readonly string[];
@@ -29,19 +20,27 @@ export interface Prepared {
 export type Found = { readonly version: string } | { readonly missing: string };
 
 export interface Contestant {
-  readonly id: ContestantId;
+  readonly id: string;
   readonly label: string;
+  /** The contestant whose program this is too: `--proxies native` takes both. */
+  readonly variantOf?: string;
   readonly protocols: readonly Protocol[];
+  /** What it relays as, whatever the protocol of the case. */
+  readonly relaysAs?: Protocol;
+  readonly splice?: Splice;
   find(): Promise<Found>;
-  prepare(relay: Relay): Prepared;
+  /** Null where nothing stands between the load and the origin. */
+  readonly prepare: ((relay: Relay) => Prepared) | null;
 }
 
-/** How long an idle connection or upstream may stay: longer than any run. */
-export const PATIENCE_SECONDS = 3_600;
-/** How long a UDP session may be idle: sessions of earlier samples go before their table grows long. */
-export const UDP_PATIENCE_SECONDS = 10;
-/** Connections that a rival is told to expect: the idle scenario's and room for their upstreams. */
-export const CONNECTIONS = 16_384;
+/** The load goes straight to the origin: what nobody can be faster than. */
+export const direct: Contestant = {
+  id: 'direct',
+  label: 'no proxy',
+  protocols: ['http', 'tcp', 'udp'],
+  find: async () => ({ version: 'none' }),
+  prepare: null,
+};
 
 const execute = promisify(execFile);
 
@@ -56,4 +55,9 @@ export function findProgram(name: string): string | null {
 export async function askProgram(path: string, ...parameters: string[]): Promise<string> {
   const { stdout, stderr } = await execute(path, parameters);
   return stdout + stderr;
+}
+
+/** One line that says what went wrong. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,152 +1,203 @@
 // Runs one load to its end and turns what it prints into one shape. `work` is everything done from the start
 // of the program to its end, because it is divided into CPU time read before the start and after the end.
 import { join } from 'node:path';
+import { autocannon, wrk } from './http-drivers.ts';
+import { ROOT } from './installation.ts';
 import type { Processes } from './processes.ts';
-
-export interface Latencies {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly p99_9: number;
-  readonly max: number;
-}
+import type { HttpDriver, Latency } from './report.ts';
+import { type Arrival, arrivalOf, httpPath, type Work } from './work.ts';
 
 export interface LoadResult {
   readonly work: number;
   /** Work a second while sampling. */
   readonly rate: number;
   /** Null where single pieces of work have no latency (bulk). */
-  readonly latencyUs: Latencies | null;
-  /** Datagrams without an answer for each one answered; 0 where nothing may get lost. */
-  readonly loss: number;
+  readonly latency: Latency | null;
+  /** Pieces of work without an answer, and with one that came too late. */
+  readonly lost: number;
+  readonly late: number;
+  /** CPU time of the generator; null when it does not tell. */
+  readonly cpuSeconds: number | null;
   /** Why the sample must not be believed; empty when every answer was right. */
   readonly errors: readonly string[];
-  /** What the generator printed. */
-  readonly raw: unknown;
 }
 
 export interface LoadTools {
   readonly processes: Processes;
-  readonly core: number;
+  readonly cores: readonly number[];
+  readonly driver: HttpDriver;
   /** After this long a datagram without an answer counts as lost; others have at least 2 s. */
   readonly patienceSeconds: number;
 }
 
-export type Load = (tools: LoadTools, port: number, seconds: number) => Promise<LoadResult>;
+export interface LoadTask {
+  readonly work: Work;
+  readonly port: number;
+  readonly seconds: number;
+}
 
-export const PROGRAMS = join(import.meta.dirname, '..', '..', 'build', 'load');
-const REPORT = join(import.meta.dirname, '..', '..', 'native', 'load', 'report.lua');
+const PROGRAMS = join(ROOT, 'build', 'load');
 /** Of the time of a sample that its generator spends warming up on top. */
 const WARMUP_SHARE = 0.1;
-/** An answer that takes longer is an error. */
-const WRK_PATIENCE_SECONDS = 2;
+/** An answer over TCP that takes longer is an error in a closed loop, and late in an open one. */
+const STREAM_PATIENCE_SECONDS = 2;
 
-interface WrkOutput {
-  readonly requests: number;
+export type GeneratorName = 'load-http' | 'load-tcp' | 'load-udp' | 'load-idle' | 'origin';
+
+export function generator(name: GeneratorName): string {
+  return join(PROGRAMS, name);
+}
+
+/** Throws when a generator fails; wrong answers are among `errors`. */
+export function runLoad(tools: LoadTools, task: LoadTask): Promise<LoadResult> {
+  const { work } = task;
+  switch (work.kind) {
+    case 'http':
+      return http(tools, task, work);
+    case 'tcp-bulk':
+      return tcpBulk(tools, task, work);
+    case 'tcp-echo':
+      return tcpEcho(tools, task, work);
+    case 'udp-echo':
+      return udpEcho(tools, task, work);
+    case 'idle':
+      throw new Error('idle clients are no load');
+  }
+}
+
+type WorkOf<Kind extends Work['kind']> = Extract<Work, { readonly kind: Kind }>;
+
+/** What all our generators print. */
+interface Output {
   readonly seconds: number;
-  readonly bytes: number;
-  readonly errors: Readonly<Record<string, number>>;
-  readonly latencyUs: Latencies;
-}
-
-export function wrk(path: string, clients: number, bodyBytes: number): Load {
-  return async ({ processes, core, patienceSeconds }, port, seconds) => {
-    const timeout = Math.max(WRK_PATIENCE_SECONDS, Math.ceil(patienceSeconds));
-    const command = [
-      ...['wrk', '-t1', `-c${clients}`, `-d${Math.ceil(seconds)}s`],
-      ...['--timeout', `${timeout}s`, '-s', REPORT],
-    ];
-    const output = await processes.run('wrk', core, [
-      ...command,
-      `http://127.0.0.1:${port}${path}`,
-    ]);
-    const raw = lastJson<WrkOutput>(output);
-    const errors = Object.entries(raw.errors)
-      .filter(([, count]) => count > 0)
-      .map(([kind, count]) => `${count} ${kind} errors`);
-    if (raw.requests === 0) errors.push('not one answer');
-    if (raw.bytes < raw.requests * bodyBytes) errors.push('bodies shorter than the origin sent');
-    const rate = raw.requests / raw.seconds;
-    return { work: raw.requests, rate, latencyUs: raw.latencyUs, loss: 0, errors, raw };
-  };
-}
-
-interface TcpOutput {
-  readonly seconds: number;
-  readonly bytes: number;
-  readonly messages: number;
-  readonly totalBytes: number;
-  readonly totalMessages: number;
-  readonly latencyUs: Latencies;
-}
-
-/** Work is counted in GB (10^9 bytes). Ends with an error when a byte is wrong. */
-export function tcpBulk(mode: 'pull' | 'push', streams: number): Load {
-  return async (tools, port, seconds) => {
-    const raw = await tcp(tools, port, seconds, ['--mode', mode, '--connections', `${streams}`]);
-    const rate = raw.bytes / 1e9 / raw.seconds;
-    return { work: raw.totalBytes / 1e9, rate, latencyUs: null, loss: 0, errors: [], raw };
-  };
-}
-
-/** Work is counted in messages that came back. */
-export function tcpPingpong(connections: number, size: number): Load {
-  return async (tools, port, seconds) => {
-    const parameters = [
-      '--mode',
-      'pingpong',
-      '--connections',
-      `${connections}`,
-      '--size',
-      `${size}`,
-    ];
-    const raw = await tcp(tools, port, seconds, parameters);
-    const rate = raw.messages / raw.seconds;
-    return { work: raw.totalMessages, rate, latencyUs: raw.latencyUs, loss: 0, errors: [], raw };
-  };
-}
-
-async function tcp(
-  { processes, core }: LoadTools,
-  port: number,
-  seconds: number,
-  parameters: readonly string[],
-): Promise<TcpOutput> {
-  const command = [join(PROGRAMS, 'load-tcp'), ...common(port, seconds), ...parameters];
-  return lastJson<TcpOutput>(await processes.run('load-tcp', core, command));
-}
-
-interface UdpOutput {
-  readonly seconds: number;
-  readonly echoed: number;
-  readonly totalEchoed: number;
+  readonly wrong: number;
+  readonly closed: number;
+  readonly stalled: number;
+  readonly connectFailures: number;
   readonly lost: number;
-  readonly latencyUs: Latencies;
+  readonly late: number;
+  readonly cpuSeconds: number;
+  readonly latencyUs: Omit<Latency, 'histogram'> | null;
+  readonly histogram?: Latency['histogram'];
 }
 
-/** Work is counted in datagrams that went there and came back. */
-export function udpEcho(flows: number, outstanding: number, size: number): Load {
-  return async ({ processes, core, patienceSeconds }, port, seconds) => {
-    const shape = [
-      ...['--flows', `${flows}`, '--outstanding', `${outstanding}`, '--size', `${size}`],
-      ...['--timeout', `${patienceSeconds}`],
-    ];
-    const command = [join(PROGRAMS, 'load-udp'), ...common(port, seconds), ...shape];
-    const raw = lastJson<UdpOutput>(await processes.run('load-udp', core, command));
-    const loss = raw.lost / Math.max(1, raw.totalEchoed);
-    const errors = raw.totalEchoed === 0 ? ['not one answer'] : [];
-    const rate = raw.echoed / raw.seconds;
-    return { work: raw.totalEchoed, rate, latencyUs: raw.latencyUs, loss, errors, raw };
+async function http(tools: LoadTools, task: LoadTask, work: WorkOf<'http'>): Promise<LoadResult> {
+  // The other drivers have no open loop.
+  if (work.arrival.kind === 'closed' && tools.driver !== 'native') {
+    return await (tools.driver === 'wrk' ? wrk : autocannon)(tools, task, work);
+  }
+  const raw = await run<Output & { readonly requests: number; readonly totalRequests: number }>(
+    tools,
+    task,
+    'load-http',
+    [
+      ...['--path', httpPath(work.bodyBytes), '--connections', `${work.connections}`],
+      ...['--expect-status', '200', '--expect-bytes', `${work.bodyBytes}`],
+      ...['--timeout', `${Math.max(STREAM_PATIENCE_SECONDS, tools.patienceSeconds)}`],
+      ...arrivals(work.arrival),
+    ],
+  );
+  return result(raw, raw.totalRequests, raw.requests);
+}
+
+async function tcpBulk(
+  tools: LoadTools,
+  task: LoadTask,
+  { mode, streams }: WorkOf<'tcp-bulk'>,
+): Promise<LoadResult> {
+  const raw = await run<Output & { readonly bytes: number; readonly totalBytes: number }>(
+    tools,
+    task,
+    'load-tcp',
+    ['--mode', mode, '--connections', `${streams}`],
+  );
+  return result(raw, raw.totalBytes / 1e9, raw.bytes / 1e9);
+}
+
+async function tcpEcho(
+  tools: LoadTools,
+  task: LoadTask,
+  { connections, bytes, arrival }: WorkOf<'tcp-echo'>,
+): Promise<LoadResult> {
+  const raw = await run<Output & { readonly messages: number; readonly totalMessages: number }>(
+    tools,
+    task,
+    'load-tcp',
+    [
+      ...['--mode', 'pingpong', '--connections', `${connections}`, '--size', `${bytes}`],
+      ...arrivals(arrival),
+    ],
+  );
+  return result(raw, raw.totalMessages, raw.messages);
+}
+
+async function udpEcho(
+  tools: LoadTools,
+  task: LoadTask,
+  { flows, outstanding, bytes, arrival }: WorkOf<'udp-echo'>,
+): Promise<LoadResult> {
+  const raw = await run<Output & { readonly echoed: number; readonly totalEchoed: number }>(
+    tools,
+    task,
+    'load-udp',
+    [
+      ...['--flows', `${flows}`, '--outstanding', `${outstanding}`, '--size', `${bytes}`],
+      ...['--timeout', `${tools.patienceSeconds}`],
+      ...arrivals(arrival),
+    ],
+  );
+  return result(raw, raw.totalEchoed, raw.echoed);
+}
+
+function arrivals(arrival: Arrival): readonly string[] {
+  if (arrival.kind === 'closed') return [];
+  return ['--arrival', arrival.kind, '--rate', arrival.perSecond.toFixed(0)];
+}
+
+async function run<Shape extends Output>(
+  { processes, cores }: LoadTools,
+  { work, port, seconds }: LoadTask,
+  name: GeneratorName,
+  parameters: readonly string[],
+): Promise<Shape> {
+  const isOpen = arrivalOf(work).kind !== 'closed';
+  const program = processes.start(name, cores, [
+    generator(name),
+    ...['--to', `127.0.0.1:${port}`, '--seconds', seconds.toFixed(3)],
+    ...['--warmup', (seconds * WARMUP_SHARE).toFixed(3)],
+    ...(isOpen ? ['--histogram'] : []),
+    ...parameters,
+  ]);
+  const { code, signal } = await program.ended;
+  // The last word of a generator that came to its end, also when it found faults, is its count of them.
+  if (signal === null && program.output.includes('{')) return lastJson<Shape>(program.output);
+  throw new Error(`${name} failed (${signal ?? `exit ${code}`}): ${program.lastWords}`);
+}
+
+function result(raw: Output, work: number, sampled: number): LoadResult {
+  const { wrong, closed, stalled, connectFailures, latencyUs, histogram = [] } = raw;
+  const errors = Object.entries({
+    'wrong answers': wrong,
+    'connections closed early': closed,
+    'never answered': stalled,
+    'connections not made': connectFailures,
+  })
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${kind}: ${count}`);
+  if (work === 0) errors.push('not one answer');
+  return {
+    work,
+    rate: sampled / raw.seconds,
+    latency: latencyUs === null ? null : { ...latencyUs, histogram },
+    lost: raw.lost,
+    late: raw.late,
+    cpuSeconds: raw.cpuSeconds,
+    errors,
   };
 }
 
-function common(port: number, seconds: number): readonly string[] {
-  const warmup = (seconds * WARMUP_SHARE).toFixed(2);
-  return ['--to', `127.0.0.1:${port}`, '--seconds', `${seconds}`, '--warmup', warmup];
-}
-
-/** Our own generators' output is trusted to have the shape they print. */
-function lastJson<Shape>(output: string): Shape {
+/** A generator's last line; its programs are trusted to print the shape they print. */
+export function lastJson<Shape>(output: string): Shape {
   const line = output.trimEnd().split('\n').at(-1) ?? '';
   return JSON.parse(line) as Shape;
 }

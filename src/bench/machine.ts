@@ -2,23 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, hostname, release, totalmem } from 'node:os';
+import type { Machine } from './report.ts';
 
-export interface Machine {
-  readonly host: string;
-  readonly kernel: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly distribution: string;
-  readonly nodeVersion: string;
-  readonly commit: string;
-  /** Whether files differ from the commit. */
-  readonly isModified: boolean;
-  /** Runnable load before the bench began: a busy machine gives poor figures. */
-  readonly loadAverage: number;
-}
-
-export function describeMachine(): Machine {
+export function describeMachine(network: Machine['network']): Machine {
   const status = git('status', '--porcelain', '--untracked-files=no');
   return {
     host: hostname(),
@@ -31,7 +17,14 @@ export function describeMachine(): Machine {
     commit: git('rev-parse', 'HEAD') || 'unknown',
     isModified: status !== '',
     loadAverage: Number(tryRead('/proc/loadavg').split(' ')[0]),
+    network,
+    congestionControl: congestionControl(),
   };
+}
+
+/** That of the network namespace this process is in. */
+export function congestionControl(): string {
+  return tryRead('/proc/sys/net/ipv4/tcp_congestion_control').trim() || 'unknown';
 }
 
 function git(...parameters: string[]): string {

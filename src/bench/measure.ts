@@ -1,157 +1,220 @@
-// One case: every contestant is started, must answer right, is warmed up, and is then sampled in rounds that
-// go through the contestants forwards and backwards in turn, so that a drift of the machine favours none.
+// One case: its contestants, which have shown that they do the work right, are warmed up and then sampled in rounds
+// that go through them forwards and backwards in turn, so that a drift of the machine favours none.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Contestant, ContestantId } from './contestant.ts';
-import type { Latencies, LoadTools } from './load.ts';
-import type { Origins } from './origin.ts';
-import { cpuTime, machineBusySeconds } from './proc.ts';
-import { processesOf, type Running, start } from './running.ts';
-import type { Scenario } from './scenarios.ts';
-import { countSyscalls, type SyscallCount } from './syscalls.ts';
+import type { Bench } from './bench.ts';
+import { arrivalKind, type Case } from './cases.ts';
+import { type Relay, writeConfig } from './configuration.ts';
+import { wordsOf } from './contestant.ts';
+import { coresForWorkers } from './cores.ts';
+import { limitOf } from './limit.ts';
+import { type LoadResult, runLoad } from './load.ts';
+import { secondsOf } from './pace.ts';
+import {
+  coresBusySeconds,
+  cpuBetween,
+  cpuTime,
+  endedChildrenSeconds,
+  machineBusySeconds,
+} from './proc.ts';
+import type { CaseRecord, Sample, SyscallRecord } from './report.ts';
+import { type Running, readCpu } from './running.ts';
+import type { Stage } from './stage.ts';
+import { countSyscalls } from './syscalls.ts';
+import { arrivalOf } from './work.ts';
 
-export interface Sample {
-  readonly contestant: ContestantId;
-  readonly round: number;
-  /** Place within its round. */
-  readonly position: number;
-  readonly work: number;
-  readonly cpuSeconds: number;
-  readonly userSeconds: number;
-  /** CPU time of the whole machine, load and origin included. */
-  readonly machineBusySeconds: number;
-  readonly wallSeconds: number;
-  readonly rate: number;
-  readonly latencyUs: Latencies | null;
-  /** Datagrams without an answer for each one answered. */
-  readonly loss: number;
-  /** A sample with errors is reported and not used. */
-  readonly errors: readonly string[];
-  readonly raw: unknown;
-}
+/** A contestant that answers less than this share of what arrives is spared the higher rates of a curve. */
+const KEEPS_UP = 0.9;
 
-export interface CaseResult {
-  readonly id: string;
-  readonly configurations: Readonly<Partial<Record<ContestantId, string>>>;
-  /** Why a contestant has no figures. */
-  readonly absent: Readonly<Partial<Record<ContestantId, string>>>;
-  readonly samples: readonly Sample[];
-  readonly syscalls: readonly SyscallCount[];
-}
-
-export interface Bench {
-  readonly tools: LoadTools;
-  readonly proxyCore: number;
-  readonly origins: Origins;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly warmupSeconds: number;
-  readonly countsSyscalls: boolean;
-  /** Contestants that are installed; the reasons of those that are not. */
-  readonly contestants: ReadonlyMap<ContestantId, Contestant>;
-  readonly missing: ReadonlyMap<ContestantId, string>;
-  readonly say: (line: string) => void;
-}
-
-/** Time for a proxy to notice that its clients have gone, so that it is charged to them. */
-const SETTLE_MS = 60;
-
-export async function measure(bench: Bench, scenario: Scenario): Promise<CaseResult> {
-  const absent: Partial<Record<ContestantId, string>> = {};
-  const configurations: Partial<Record<ContestantId, string>> = {};
+export async function measure(bench: Bench, stage: Stage, item: Case): Promise<CaseRecord> {
   const samples: Sample[] = [];
-  const syscalls: SyscallCount[] = [];
-  const ready = await startAll(bench, scenario, absent);
-  try {
-    for (const running of ready) {
-      configurations[running.contestant.id] = running.configuration;
-    }
-    for (let round = 0; round < bench.rounds; round++) {
-      const order = round % 2 === 0 ? ready : [...ready].reverse();
-      for (const [position, running] of order.entries()) {
-        const sample = await takeSample(bench, scenario, running, { round, position });
-        samples.push(sample);
-        for (const error of sample.errors) {
-          bench.say(
-            `!! ${running.contestant.label}, round ${round + 1}: sample not used: ${error}`,
-          );
-        }
+  const syscalls: SyscallRecord[] = [];
+  await stage.enter(item);
+  await warmUp(bench, stage, item);
+  const { rounds } = bench.pace;
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? stage.ready : stage.ready.toReversed();
+    for (const [position, running] of order.entries()) {
+      bench.progress.doing(`${running.contestant.label}, round ${round + 1} of ${rounds}`);
+      const sample = await takeSample(bench, item, running, { round, position });
+      samples.push(sample);
+      for (const error of sample.errors) {
+        const where = `${running.contestant.label}, round ${round + 1}`;
+        bench.progress.say(`!! ${item.id}: ${where}: sample not used: ${error}`);
       }
+      if (running.program?.hasEnded) await stage.dismiss(running, 'it ended under load');
     }
-    for (const running of bench.countsSyscalls ? ready : []) {
-      syscalls.push(await countSyscalls(bench.tools, running, scenario));
-    }
-  } finally {
-    await Promise.all(ready.map((running) => running.program.stop()));
   }
-  return { id: scenario.id, configurations, absent, samples, syscalls };
+  if (bench.options.countsSyscalls && item.series === null) {
+    for (const running of stage.ready) {
+      if (running.program === null) continue;
+      bench.progress.doing(`${running.contestant.label}: counting system calls`);
+      syscalls.push(await countSyscalls(bench.tools, running, item));
+    }
+  }
+  const record: CaseRecord = {
+    ...recordOf(item),
+    configurations: Object.fromEntries(
+      stage.ready
+        .filter(({ program }) => program !== null)
+        .map(({ contestant, configuration }) => [contestant.id, configuration]),
+    ),
+    absent: Object.fromEntries(
+      [...stage.absent].filter(([id]) => !samples.some((one) => one.contestant === id)),
+    ),
+    samples,
+    syscalls,
+  };
+  await spareTheSlow(stage, record);
+  return record;
 }
 
-/** Those that started and answered right, warmed up. The others end up in `absent`, said aloud. */
-async function startAll(
-  bench: Bench,
-  scenario: Scenario,
-  absent: Partial<Record<ContestantId, string>>,
-): Promise<Running[]> {
-  const { tools, proxyCore: core, origins } = bench;
-  const ready: Running[] = [];
-  for (const id of scenario.contestants) {
-    const contestant = bench.contestants.get(id);
-    if (!contestant) {
-      const reason = bench.missing.get(id);
-      if (reason) absent[id] = reason;
-      continue;
-    }
-    let running: Running | null = null;
+/** What a record holds before anything was measured. */
+export function recordOf(item: Case): CaseRecord {
+  const { id, scenario, title, unit, series, goals, protocol, workers } = item;
+  const relay: Relay = {
+    protocol,
+    workers,
+    splice: 'auto',
+    listenPort: 8_080,
+    targetPort: 8_081,
+    folder: '/tmp',
+  };
+  return {
+    id,
+    scenario,
+    title,
+    arrival: arrivalKind(item),
+    unit,
+    series,
+    goals,
+    configuration: writeConfig(relay),
+    configurations: {},
+    absent: {},
+    samples: [],
+    syscalls: [],
+  };
+}
+
+/** The rate of the case's work in a closed loop, through a contestant that is up. */
+export async function peakRate(bench: Bench, running: Running, item: Case): Promise<number> {
+  const seconds = Math.max(bench.pace.seconds, bench.pace.warmupSeconds);
+  const { rate, errors } = await runLoad(bench.tools, {
+    work: item.work,
+    port: running.port,
+    seconds,
+  });
+  if (errors.length > 0) throw new Error(errors.join(', '));
+  return rate;
+}
+
+async function warmUp(bench: Bench, stage: Stage, item: Case): Promise<void> {
+  for (const running of stage.ready) {
+    bench.progress.doing(`${running.contestant.label}: warming up`);
+    const { port } = running;
     try {
-      const targetPort = origins.ports[scenario.origin];
-      const { protocol } = scenario;
-      running = await start(contestant, { processes: tools.processes, core, protocol, targetPort });
-      await scenario.check(tools, running.port);
-      await scenario.load(tools, running.port, bench.warmupSeconds);
-      ready.push(running);
+      await runLoad(bench.tools, { work: item.work, port, seconds: bench.pace.warmupSeconds });
     } catch (error) {
-      await running?.program.stop();
-      absent[id] = error instanceof Error ? error.message : String(error);
+      await stage.dismiss(running, wordsOf(error));
     }
   }
-  for (const [id, reason] of Object.entries(absent)) {
-    bench.say(`!! ${scenario.id}: NO FIGURE for ${id}: ${reason}`);
-  }
-  return ready;
 }
 
 async function takeSample(
-  { tools, seconds }: Bench,
-  scenario: Scenario,
+  bench: Bench,
+  item: Case,
   running: Running,
   place: { readonly round: number; readonly position: number },
 ): Promise<Sample> {
-  await sleep(SETTLE_MS);
-  const pids = processesOf(running);
-  const busyBefore = machineBusySeconds();
-  const before = cpuTime(pids);
-  const began = performance.now();
-  const load = await scenario.load(tools, running.port, seconds).catch((error: unknown) => {
-    return { work: 0, rate: 0, latencyUs: null, loss: 0, errors: [String(error)], raw: null };
-  });
-  await sleep(SETTLE_MS);
-  const pidsAfter = processesOf(running);
-  const errors = [...load.errors];
-  if (pidsAfter.join() !== pids.join()) errors.push('its processes changed under load');
-  const after = cpuTime(pidsAfter);
-  const userSeconds = after.userSeconds - before.userSeconds;
-  return {
+  const { tools, pace, options, origin, isPinned } = bench;
+  const arrival = arrivalOf(item.work);
+  const blank: Sample = {
     contestant: running.contestant.id,
     ...place,
-    work: load.work,
-    cpuSeconds: userSeconds + after.systemSeconds - before.systemSeconds,
-    userSeconds,
-    machineBusySeconds: machineBusySeconds() - busyBefore,
-    wallSeconds: (performance.now() - began) / 1_000,
-    rate: load.rate,
-    latencyUs: load.latencyUs,
-    loss: load.loss,
-    errors,
-    raw: load.raw,
+    work: 0,
+    wallSeconds: 0,
+    cpuSeconds: 0,
+    userSeconds: 0,
+    machineBusySeconds: 0,
+    generatorCpuSeconds: 0,
+    originCpuSeconds: 0,
+    rate: 0,
+    intendedRate: arrival.kind === 'closed' ? null : arrival.perSecond,
+    limit: null,
+    latency: null,
+    memoryBytes: null,
+    lost: 0,
+    late: 0,
+    errors: [],
   };
+  try {
+    await sleep(pace.settleMs);
+    const originPids = [origin.program.pid];
+    const childrenBefore = endedChildrenSeconds();
+    const busyBefore = machineBusySeconds();
+    const coresBefore = coresBusySeconds(options.loadCores);
+    const originBefore = cpuTime(originPids);
+    const before = readCpu(running);
+    const began = performance.now();
+    const load = await runLoad(tools, {
+      work: item.work,
+      port: running.port,
+      seconds: secondsOf(item, pace),
+    });
+    const loadSeconds = (performance.now() - began) / 1_000;
+    const coresBusy = coresBusySeconds(options.loadCores) - coresBefore;
+    await sleep(pace.settleMs);
+    const after = readCpu(running);
+    const cpu = cpuBetween(before.time, after.time);
+    const errors = [...load.errors];
+    if (after.pids.join() !== before.pids.join()) errors.push('its processes changed under load');
+    const originCpuSeconds = cpuBetween(originBefore, cpuTime(originPids)).cpuSeconds;
+    const generatorCpuSeconds = load.cpuSeconds ?? endedChildrenSeconds() - childrenBefore;
+    const cores = coresForWorkers(item.workers, bench.cores, options);
+    return {
+      ...blank,
+      ...shares(load),
+      ...cpu,
+      wallSeconds: (performance.now() - began) / 1_000,
+      machineBusySeconds: machineBusySeconds() - busyBefore,
+      generatorCpuSeconds,
+      originCpuSeconds,
+      limit: limitOf({
+        wallSeconds: loadSeconds,
+        proxyCpuSeconds: cpu.cpuSeconds,
+        proxyCores: Math.min(item.workers, cores.length),
+        generatorCpuSeconds,
+        originCpuSeconds,
+        loadCoresBusySeconds: isPinned ? coresBusy : null,
+        loadCores: options.loadCores.length,
+      }),
+      errors,
+    };
+  } catch (error) {
+    return { ...blank, errors: [wordsOf(error)] };
+  }
+}
+
+function shares({
+  work,
+  rate,
+  latency,
+  lost,
+  late,
+}: LoadResult): Pick<Sample, 'work' | 'rate' | 'latency' | 'lost' | 'late'> {
+  const answered = Math.max(1, work);
+  return { work, rate, latency, lost: lost / answered, late: late / answered };
+}
+
+/** Those that did not keep up with the arrivals would only show how long their queue had become. */
+async function spareTheSlow(stage: Stage, { series, samples }: CaseRecord): Promise<void> {
+  if (series?.show !== 'latency') return;
+  for (const running of stage.ready) {
+    const own = samples.filter(({ contestant }) => contestant === running.contestant.id);
+    const isSlow = own.every(
+      ({ rate, intendedRate }) => intendedRate !== null && rate < KEEPS_UP * intendedRate,
+    );
+    if (own.length === 0 || !isSlow) continue;
+    const reached = Math.max(...own.map(({ rate }) => rate));
+    await stage.dismiss(running, `it reaches ${reached.toFixed(0)} requests/s and no more`);
+  }
 }

@@ -1,42 +1,112 @@
-// The command line of the comparison.
+// The command line of `sluice bench`.
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { CONTESTANT_IDS, type ContestantId } from './contestant.ts';
-import { IDLE_ID, SCENARIOS } from './scenarios.ts';
+import { CONTESTANTS } from './contestants.ts';
+import { parseCores } from './cores.ts';
+import type { HttpDriver, ScenarioName } from './report.ts';
+import { SCENARIO_NAMES } from './report.ts';
+import { allCases, STRATEGIES } from './scenarios/all.ts';
 
-export interface Options {
+export interface RunOptions {
+  /** Ids of the cases, in the order in which they run. */
   readonly cases: readonly string[];
-  readonly contestants: readonly ContestantId[];
+  readonly hasStrategies: boolean;
+  readonly contestants: readonly string[];
   readonly rounds: number;
   readonly seconds: number;
-  readonly warmupSeconds: number;
   readonly isQuick: boolean;
   readonly countsSyscalls: boolean;
-  readonly json: string | null;
-  readonly proxyCore: number;
-  readonly loadCore: number;
+  readonly out: string | null;
+  readonly driver: HttpDriver;
+  readonly proxyCores: readonly number[];
+  readonly loadCores: readonly number[];
+  readonly network: 'own' | 'host';
 }
 
-export const ENOUGH_ROUNDS = 5;
-const CASES = [...SCENARIOS.map((scenario) => scenario.id), IDLE_ID];
+export type BenchCommand =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'run'; readonly options: RunOptions }
+  | { readonly kind: 'compare'; readonly before: string; readonly after: string }
+  | {
+      readonly kind: 'assert';
+      readonly file: string;
+      readonly expression: string;
+      readonly caseId: string | null;
+      readonly isStrict: boolean;
+    };
 
-export const HELP = `Compares Sluice's engines with nginx and HAProxy: CPU time for a piece of work, by case.
+const DRIVERS = ['native', 'wrk', 'autocannon'] as const satisfies readonly HttpDriver[];
+const NETWORKS = ['own', 'host'] as const;
 
-npm run bench -- [options]
-  --scenario NAME,…   cases, or the part before the slash for all of its cases (default: all)
-                      ${CASES.join('  ')}
-  --proxies ID,…      who takes part: ${CONTESTANT_IDS.join(' ')} (default: all)
-  --rounds N          samples of each contestant and case (default ${ENOUGH_ROUNDS})
-  --seconds N         length of a sample (default 3)
-  --quick             2 rounds of 1 second: shows that it works, measures nothing
-  --syscalls          count system calls for a piece of work too, with strace, after the rounds
-  --json FILE         write configurations, raw samples and results there
-  --proxy-core N      core of the proxies (default 1)
-  --load-core N       core of load and origin (default 0)
-  --help
+export const ROUNDS = { quick: 2, full: 5 } as const;
+export const SECONDS = { quick: 0.3, full: 1 } as const;
+
+export const HELP = `Measures what work costs Sluice's layers and engines and other proxies, and how fast they are.
+
+sluice bench [options]              run; npm run bench -- [options] is the same
+  --scenario NAME,…    ${SCENARIO_NAMES.join(' ')} (default: all), or cases of them: rivals/udp-64x4, rivals/http-small
+  --quick              all of it in under three minutes: shows that it works, measures little
+  --out DIR            write DIR/report.json and DIR/report.html
+  --proxies ID,…       who takes part (default: all): ${CONTESTANTS.map(({ id }) => id).join(' ')}
+  --rounds N           samples of each contestant and case (default ${ROUNDS.full}; quick: ${ROUNDS.quick})
+  --seconds N          length of a sample (default ${SECONDS.full}; quick: ${SECONDS.quick})
+  --driver NAME        HTTP load in closed loops: ${DRIVERS.join(' ')} (default native)
+  --syscalls           count system calls for a piece of work too, with strace, after the rounds
+  --proxy-cores LIST   cores of the proxies, such as 1 or 2-5 (default 1)
+  --load-cores LIST    cores of load and origin (default 0)
+  --network own|host   a network of the run's own, with the kernel's defaults, where permitted (default), or the host's
+
+sluice bench compare BEFORE.json AFTER.json
+                       what changed between two reports, with intervals
+sluice bench assert FILE EXPRESSION [--case ID] [--strict]
+                       exits 1 unless a report bears out 'cost(native)/cost(nginx)<0.85'
+                       --case ID  in this case only; --strict  also when it is not shown either way
 `;
 
-/** Null when only the help was asked for. Throws an Error worth showing for anything it does not know. */
-export function parseOptions(parameters: readonly string[]): Options | null {
+/** Throws an Error worth showing for anything it does not know. */
+export function parseCommand(
+  parameters: readonly string[],
+  cores = availableParallelism(),
+): BenchCommand {
+  const [first, ...rest] = parameters;
+  if (first === 'compare') return parseCompare(rest);
+  if (first === 'assert') return parseAssert(rest);
+  return parseRun(parameters, cores);
+}
+
+function parseCompare(parameters: readonly string[]): BenchCommand {
+  const { positionals, values } = parseArgs({
+    args: [...parameters],
+    allowPositionals: true,
+    options: { help: { type: 'boolean', default: false } },
+  });
+  if (values.help) return { kind: 'help' };
+  const [before, after] = positionals;
+  if (before === undefined || after === undefined || positionals.length > 2) {
+    throw new Error('compare takes two reports: sluice bench compare BEFORE.json AFTER.json');
+  }
+  return { kind: 'compare', before, after };
+}
+
+function parseAssert(parameters: readonly string[]): BenchCommand {
+  const { positionals, values } = parseArgs({
+    args: [...parameters],
+    allowPositionals: true,
+    options: {
+      case: { type: 'string' },
+      strict: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return { kind: 'help' };
+  const [file, expression] = positionals;
+  if (file === undefined || expression === undefined || positionals.length > 2) {
+    throw new Error("assert takes a report and an expression: 'cost(native)/cost(nginx)<0.85'");
+  }
+  return { kind: 'assert', file, expression, caseId: values.case ?? null, isStrict: values.strict };
+}
+
+function parseRun(parameters: readonly string[], cores: number): BenchCommand {
   const { values } = parseArgs({
     args: [...parameters],
     options: {
@@ -46,70 +116,105 @@ export function parseOptions(parameters: readonly string[]): Options | null {
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       syscalls: { type: 'boolean', default: false },
-      json: { type: 'string' },
-      'proxy-core': { type: 'string' },
-      'load-core': { type: 'string' },
+      out: { type: 'string' },
+      driver: { type: 'string', default: 'native' },
+      'proxy-cores': { type: 'string' },
+      'load-cores': { type: 'string' },
+      network: { type: 'string', default: 'own' },
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) return null;
+  if (values.help) return { kind: 'help' };
   const isQuick = values.quick;
-  const options: Options = {
-    cases: chooseCases(split(values.scenario)),
-    contestants: chooseContestants(split(values.proxies)),
-    rounds: wholeNumber('--rounds', values.rounds, isQuick ? 2 : ENOUGH_ROUNDS, 1),
-    seconds: wholeNumber('--seconds', values.seconds, isQuick ? 1 : 3, 1),
-    warmupSeconds: isQuick ? 1 : 2,
-    isQuick,
-    countsSyscalls: values.syscalls,
-    json: values.json ?? null,
-    proxyCore: wholeNumber('--proxy-core', values['proxy-core'], 1, 0),
-    loadCore: wholeNumber('--load-core', values['load-core'], 0, 0),
+  const pace = isQuick ? 'quick' : 'full';
+  const wanted = split(values.scenario);
+  if (values.out === '') throw new Error('--out takes a folder');
+  return {
+    kind: 'run',
+    options: {
+      cases: chooseCases(wanted, { isQuick, cores }),
+      hasStrategies: wanted.length === 0 || wanted.includes(STRATEGIES),
+      contestants: chooseContestants(split(values.proxies)),
+      rounds: number('--rounds', values.rounds, {
+        fallback: ROUNDS[pace],
+        least: 1,
+        isWhole: true,
+      }),
+      seconds: number('--seconds', values.seconds, {
+        fallback: SECONDS[pace],
+        least: 0.1,
+        isWhole: false,
+      }),
+      isQuick,
+      countsSyscalls: values.syscalls,
+      out: values.out ?? null,
+      driver: oneOf('--driver', values.driver, DRIVERS),
+      proxyCores: parseCores('--proxy-cores', values['proxy-cores'], cores > 1 ? 1 : 0, cores),
+      loadCores: parseCores('--load-cores', values['load-cores'], 0, cores),
+      network: oneOf('--network', values.network, NETWORKS),
+    },
   };
-  if (options.proxyCore === options.loadCore) {
-    throw new Error('proxies and load need a core each: --proxy-core and --load-core are the same');
-  }
-  return options;
 }
 
 function split(values: readonly string[] | undefined): readonly string[] {
   return (values ?? []).flatMap((value) => value.split(',')).filter((value) => value !== '');
 }
 
-function chooseCases(wanted: readonly string[]): readonly string[] {
+function chooseCases(
+  wanted: readonly string[],
+  extent: { readonly isQuick: boolean; readonly cores: number },
+): readonly string[] {
+  const ids = allCases(extent).map(({ id }) => id);
   for (const name of wanted) {
-    if (!CASES.some((id) => isCalled(id, name))) {
-      throw new Error(`there is no case '${name}'; there are: ${CASES.join(' ')}`);
-    }
+    if (name === STRATEGIES || ids.some((id) => isCalled(id, name))) continue;
+    throw new Error(`there is no case '${name}'; there are: ${[...ids, STRATEGIES].join(' ')}`);
   }
-  return wanted.length === 0
-    ? CASES
-    : CASES.filter((id) => wanted.some((name) => isCalled(id, name)));
+  return wanted.length === 0 ? ids : ids.filter((id) => wanted.some((name) => isCalled(id, name)));
 }
 
+/** A scenario, a case, or what several cases begin with. */
 function isCalled(id: string, name: string): boolean {
-  return id === name || id.startsWith(`${name}/`);
+  return (
+    id === name || id.startsWith(`${name}/`) || (name.includes('/') && id.startsWith(`${name}-`))
+  );
 }
 
-function chooseContestants(wanted: readonly string[]): readonly ContestantId[] {
+function chooseContestants(wanted: readonly string[]): readonly string[] {
+  const ids = CONTESTANTS.map(({ id }) => id);
   for (const name of wanted) {
-    if (!CONTESTANT_IDS.some((id) => id === name)) {
-      throw new Error(`there is no contestant '${name}'; there are: ${CONTESTANT_IDS.join(' ')}`);
+    if (!ids.includes(name)) {
+      throw new Error(`there is no contestant '${name}'; there are: ${ids.join(' ')}`);
     }
   }
-  return wanted.length === 0 ? CONTESTANT_IDS : CONTESTANT_IDS.filter((id) => wanted.includes(id));
+  if (wanted.length === 0) return ids;
+  return CONTESTANTS.filter(
+    ({ id, variantOf }) => wanted.includes(id) || (variantOf && wanted.includes(variantOf)),
+  ).map(({ id }) => id);
 }
 
-function wholeNumber(
+function number(
   name: string,
   written: string | undefined,
-  fallback: number,
-  least: number,
+  { fallback, least, isWhole }: { fallback: number; least: number; isWhole: boolean },
 ): number {
   if (written === undefined) return fallback;
-  const value = Number(written);
-  if (!Number.isInteger(value) || value < least || value > 1_000) {
-    throw new Error(`${name} takes a whole number from ${least} to 1000, not '${written}'`);
+  const value = written.trim() === '' ? Number.NaN : Number(written);
+  if (!(value >= least && value <= 1_000) || (isWhole && !Number.isInteger(value))) {
+    const kind = isWhole ? 'a whole number' : 'a number';
+    throw new Error(`${name} takes ${kind} from ${least} to 1000, not '${written}'`);
   }
   return value;
+}
+
+function oneOf<Word extends string>(name: string, written: string, words: readonly Word[]): Word {
+  const word = words.find((candidate) => candidate === written);
+  if (!word) throw new Error(`${name} takes ${words.join(', ')}, not '${written}'`);
+  return word;
+}
+
+/** The scenarios that a run of these options touches. */
+export function scenariosOf({ cases, hasStrategies }: RunOptions): readonly ScenarioName[] {
+  return SCENARIO_NAMES.filter((name) =>
+    name === STRATEGIES ? hasStrategies : cases.some((id) => id.startsWith(`${name}/`)),
+  );
 }

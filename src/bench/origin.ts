@@ -1,37 +1,16 @@
-// The origins behind every contestant, started once for the run on the load's core: nginx for HTTP, our own
-// program for TCP and UDP.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { PROGRAMS } from './load.ts';
-import { prepareOrigin } from './nginx.ts';
-import { freePort, waitForTcp } from './ports.ts';
-import type { Processes } from './processes.ts';
-import { LARGE_BODY, type OriginPort, SMALL_BODY } from './scenarios.ts';
+// The origin behind every contestant: our own program, started once for the run on the load's cores.
 
-export interface Origins {
+import type { OriginPort } from './cases.ts';
+import { generator } from './load.ts';
+import type { Processes, Program } from './processes.ts';
+
+export interface Origin {
   readonly ports: Readonly<Record<OriginPort, number>>;
-  readonly configuration: string;
+  readonly program: Program;
 }
 
-export async function startOrigins(processes: Processes, core: number): Promise<Origins> {
-  const own = processes.start('origin', core, [join(PROGRAMS, 'origin')]);
-  const ports = JSON.parse(await own.readLine()) as Record<Exclude<OriginPort, 'http'>, number>;
-
-  const folder = join(processes.folder, 'origin');
-  const largeFile = join(folder, 'large');
-  await mkdir(folder);
-  await writeFile(largeFile, LARGE_BODY, { mode: 0o644 });
-  const port = await freePort();
-  const { configuration, file, command } = prepareOrigin({
-    port,
-    folder,
-    smallBody: SMALL_BODY,
-    largeFile,
-  });
-  await writeFile(file, configuration);
-  const http = processes.start('nginx origin', core, command);
-  if (!(await waitForTcp(port, () => http.hasEnded))) {
-    throw new Error(`the nginx origin did not start: ${http.lastWords}`);
-  }
-  return { ports: { ...ports, http: port }, configuration };
+export async function startOrigin(processes: Processes, cores: readonly number[]): Promise<Origin> {
+  const program = processes.start('origin', cores, [generator('origin'), '--http', '0']);
+  const ports = JSON.parse(await program.readLine()) as Origin['ports'];
+  return { ports, program };
 }

@@ -6,6 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
 export interface CpuTime {
+  /** All of it, as fine as the kernel tells. */
+  readonly seconds: number;
   readonly userSeconds: number;
   readonly systemSeconds: number;
 }
@@ -17,8 +19,11 @@ export interface Memory {
   readonly rssBytes: number;
 }
 
-interface Stat extends CpuTime {
+interface Stat {
   readonly parent: number;
+  readonly userSeconds: number;
+  readonly systemSeconds: number;
+  readonly childrenSeconds: number;
 }
 
 /** /proc/PID/stat. The command name, in parentheses, may itself hold spaces and parentheses. */
@@ -28,10 +33,11 @@ export function parseStat(text: string, ticksPerSecond = TICKS_PER_SECOND): Stat
     parent: Number(fields[1]),
     userSeconds: Number(fields[11]) / ticksPerSecond,
     systemSeconds: Number(fields[12]) / ticksPerSecond,
+    childrenSeconds: (Number(fields[13]) + Number(fields[14])) / ticksPerSecond,
   };
 }
 
-/** The first line of /proc/stat: user nice system idle iowait irq softirq steal … */
+/** A line of /proc/stat: user nice system idle iowait irq softirq steal … */
 export function parseBusy(text: string, ticksPerSecond = TICKS_PER_SECOND): number {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (text.split('\n', 1)[0] ?? '')
     .trim()
@@ -71,16 +77,62 @@ export function processTree(root: number): readonly number[] {
   return tree.sort((a, b) => a - b);
 }
 
-/** CPU time of whole processes, all their threads. Throws when one of them is gone. */
+/**
+ * CPU time of whole processes, all their threads. The total is the scheduler's own sum, in nanoseconds, where the
+ * kernel tells it; ticks alone would be too coarse for short samples. Throws when one of them is gone.
+ */
 export function cpuTime(pids: readonly number[]): CpuTime {
+  let seconds = 0;
   let userSeconds = 0;
   let systemSeconds = 0;
   for (const pid of pids) {
     const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
     userSeconds += stat.userSeconds;
     systemSeconds += stat.systemSeconds;
+    seconds += scheduledSeconds(pid) ?? stat.userSeconds + stat.systemSeconds;
   }
-  return { userSeconds, systemSeconds };
+  return { seconds, userSeconds, systemSeconds };
+}
+
+/** CPU time between two readings. Ticks only apportion the total between user and kernel mode. */
+export function cpuBetween(
+  before: CpuTime,
+  after: CpuTime,
+): { readonly cpuSeconds: number; readonly userSeconds: number } {
+  const cpuSeconds = after.seconds - before.seconds;
+  const user = after.userSeconds - before.userSeconds;
+  const ticked = user + after.systemSeconds - before.systemSeconds;
+  return { cpuSeconds, userSeconds: ticked > 0 ? (cpuSeconds * user) / ticked : 0 };
+}
+
+/** /proc/PID/task/TID/schedstat: nanoseconds on a core, nanoseconds waiting, times run. */
+export function parseSchedstat(text: string): number {
+  return Number(text.split(' ', 1)[0]) / 1e9;
+}
+
+/** Null where the kernel keeps no such statistics. Time of threads that have ended is missing. */
+function scheduledSeconds(pid: number): number | null {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'))
+      .reduce((sum, text) => sum + parseSchedstat(text), 0);
+  } catch {
+    return null;
+  }
+}
+
+/** CPU time of children of this process that have ended and were waited for, and of theirs. */
+export function endedChildrenSeconds(): number {
+  return parseStat(readFileSync('/proc/self/stat', 'utf8')).childrenSeconds;
+}
+
+/** Seconds that each of these cores was busy since the machine started. */
+export function coresBusySeconds(cores: readonly number[]): number {
+  const lines = readFileSync('/proc/stat', 'utf8').split('\n');
+  return cores.reduce((sum, core) => {
+    const line = lines.find((candidate) => candidate.startsWith(`cpu${core} `));
+    return sum + (line === undefined ? Number.NaN : parseBusy(line));
+  }, 0);
 }
 
 /** Seconds of CPU time that the whole machine has spent on anything since it started. */

@@ -1,14 +1,27 @@
-// Every program that a bench run starts, each in a process group of its own and pinned to one core, and
-// the folder for their files. Owned by main.ts for the whole run; whatever way the run ends, `close` or the
-// exit hook ends every group and removes the folder.
+// Every program that a bench run starts, each in a process group of its own and pinned to its cores, and the
+// folder for their files. Owned by the run; whatever way it ends, `close` or, when this process was killed, the
+// guard, a shell that waits for the end of a pipe, ends every group and removes the folder.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Raises the soft limit of open files to the hard one, pins, and becomes the program itself. */
-const PIN = 'ulimit -n "$(ulimit -Hn)"; exec taskset -c "$0" "$@"';
+/** Raises the soft limit of open files to the hard one, pins where cores are named, and becomes the program itself. */
+const PIN = `ulimit -n "$(ulimit -Hn)"
+[ -z "$0" ] && exec "$@"
+exec taskset -c "$0" "$@"`;
+/** Reads `+ GROUP` and `- GROUP`; at the end of its input kills the groups that are left and removes the folder. */
+const GUARD = `trap '' INT TERM HUP
+groups=
+while read -r sign group; do
+  kept=
+  for one in $groups; do [ "$one" = "$group" ] || kept="$kept $one"; done
+  groups=$kept
+  [ "$sign" = + ] && groups="$groups $group"
+done
+for one in $groups; do kill -s KILL -- "-$one" 2>/dev/null; done
+rm -rf -- "$0"`;
 const TAIL_CHARACTERS = 4_000;
 const STOP_PATIENCE_MS = 3_000;
 
@@ -26,9 +39,10 @@ export class Program {
   #output = '';
   #stderr = '';
 
-  constructor(name: string, core: number, command: readonly string[]) {
+  /** Runs on any core when none is named. */
+  constructor(name: string, cores: readonly number[], command: readonly string[]) {
     this.name = name;
-    this.#child = spawn('/bin/sh', ['-c', PIN, String(core), ...command], {
+    this.#child = spawn('/bin/sh', ['-c', PIN, cores.join(','), ...command], {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NODE_ENV: 'production' },
@@ -108,11 +122,21 @@ export class Program {
 export class Processes {
   readonly folder: string;
   #programs = new Set<Program>();
+  readonly #guard: ChildProcess;
+  readonly #isPinned: boolean;
   #isClosed = false;
 
-  /** `parent` should be on a RAM disk: the origin serves files from the folder. */
-  constructor(parent: string) {
+  /** `parent` should be on a RAM disk: nothing that is measured shall wait for a disk. */
+  constructor(parent: string, isPinned: boolean) {
     this.folder = mkdtempSync(join(parent, 'sluice-bench-'));
+    this.#isPinned = isPinned;
+    this.#guard = spawn('/bin/sh', ['-c', GUARD, this.folder], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    this.#guard.on('error', () => {}); // without it `close` and the exit hook still clean up
+    this.#guard.stdin?.on('error', () => {});
+    this.#guard.unref();
     process.once('exit', () => this.#abandon());
   }
 
@@ -121,20 +145,22 @@ export class Processes {
     await chmod(this.folder, 0o755);
   }
 
-  start(name: string, core: number, command: readonly string[]): Program {
+  start(name: string, cores: readonly number[], command: readonly string[]): Program {
     if (this.#isClosed) throw new Error('the bench is being stopped');
-    const program = new Program(name, core, command);
+    const program = new Program(name, this.#isPinned ? cores : [], command);
     this.#programs.add(program);
-    program.ended.then(
-      () => this.#programs.delete(program),
-      () => this.#programs.delete(program),
-    );
+    this.#guard.stdin?.write(`+ ${program.pid}\n`);
+    const forget = (): void => {
+      this.#programs.delete(program);
+      this.#guard.stdin?.write(`- ${program.pid}\n`);
+    };
+    program.ended.then(forget, forget);
     return program;
   }
 
   /** Runs a program to its end and returns what it wrote on standard output. */
-  async run(name: string, core: number, command: readonly string[]): Promise<string> {
-    const program = this.start(name, core, command);
+  async run(name: string, cores: readonly number[], command: readonly string[]): Promise<string> {
+    const program = this.start(name, cores, command);
     const { code, signal } = await program.ended;
     if (code !== 0) {
       throw new Error(`${name} failed (${signal ?? `exit ${code}`}): ${program.lastWords}`);
@@ -145,6 +171,7 @@ export class Processes {
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([...this.#programs].map((program) => program.stop()));
+    this.#guard.stdin?.end();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

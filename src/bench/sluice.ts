@@ -1,41 +1,63 @@
-// Sluice itself, once per engine, through its own command line.
+// Sluice itself, once per engine, through its own command line; and the native engine as each of its layers.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  askProgram,
-  type Contestant,
-  type Found,
-  PATIENCE_SECONDS,
-  type Prepared,
-  type Relay,
-  UDP_PATIENCE_SECONDS,
-} from './contestant.ts';
+import type { EngineName } from '../engine/engine.ts';
+import { createProxy } from '../proxy.ts';
+import { type Relay, writeConfig } from './configuration.ts';
+import { type Contestant, type Found, type Prepared, type Splice, wordsOf } from './contestant.ts';
+import { ROOT, sluiceVersion } from './installation.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const COMMAND = join(ROOT, 'bin', 'sluice.js');
 
-export const native = contestant('native');
-export const js = contestant('js');
+export const native = engine('native', ['http', 'tcp', 'udp']);
+export const uws = engine('uws', ['http']);
+export const js = engine('js', ['http', 'tcp', 'udp']);
 
-function contestant(engine: 'native' | 'js'): Contestant {
+export const LAYERS: readonly Contestant[] = [
+  layer('native-tcp-copy', 'Sluice native, TCP, copying', 'tcp', 'never'),
+  layer('native-tcp-splice', 'Sluice native, TCP, splicing', 'tcp', 'always'),
+  layer('native-http', 'Sluice native, HTTP/1.1', 'http', 'auto'),
+  layer('native-udp', 'Sluice native, UDP', 'udp', 'auto'),
+];
+
+function engine(name: EngineName, protocols: Contestant['protocols']): Contestant {
   return {
-    id: engine,
-    label: `Sluice ${engine}`,
-    protocols: ['http', 'tcp', 'udp'],
-    find,
-    prepare: (relay) => prepare(relay, engine),
+    id: name,
+    label: `Sluice ${name}`,
+    protocols,
+    find: () => find(name),
+    prepare: (relay) => prepare(relay, name),
   };
 }
 
-async function find(): Promise<Found> {
+function layer(
+  id: string,
+  label: string,
+  relaysAs: 'http' | 'tcp' | 'udp',
+  splice: Splice,
+): Contestant {
+  return { ...native, id, label, variantOf: 'native', relaysAs, splice };
+}
+
+/** Starts the engine here for a moment: it says best itself why it cannot run. */
+async function find(name: EngineName): Promise<Found> {
   if (!existsSync(COMMAND)) return { missing: 'bin/sluice.js does not exist' };
+  if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) {
+    return { missing: 'Sluice is not built (npm run build)' };
+  }
   try {
-    return { version: (await askProgram(process.execPath, COMMAND, '--version')).trim() };
+    const proxy = await createProxy(
+      {
+        listeners: { probe: { address: '127.0.0.1:0', protocol: 'http', pool: 'probe' } },
+        pools: { probe: { targets: ['127.0.0.1:1'] } },
+      },
+      { engine: name, workers: 1 },
+    );
+    await proxy.start();
+    await proxy.close({ graceMs: 0 });
+    return { version: sluiceVersion() };
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    const lines = words.trim().split('\n');
-    const told = lines.find((line) => /^(\w*Error|sluice:)/.test(line)) ?? lines.at(-1);
-    return { missing: `sluice --version failed: ${told}` };
+    return { missing: wordsOf(error) };
   }
 }
 
@@ -48,38 +70,32 @@ export function findStaleBuilds(): readonly string[] {
   return builds
     .filter(({ sources, suffixes, built }) => {
       const file = join(ROOT, built);
-      return existsSync(file) && newestOf(join(ROOT, sources), suffixes) > statSync(file).mtimeMs;
+      const folder = join(ROOT, sources);
+      return (
+        existsSync(file) &&
+        existsSync(folder) &&
+        newestOf(folder, suffixes) > statSync(file).mtimeMs
+      );
     })
     .map(({ sources, built }) => `${built} is older than ${sources}/ (npm run build)`);
 }
 
+/** Folders of native/ that are no part of the addon. */
+const BESIDES = ['test/', 'fuzz/', 'load/', 'micro/'];
+
 function newestOf(folder: string, suffixes: readonly string[]): number {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => suffixes.some((suffix) => name.endsWith(suffix)))
-    .filter((name) => !name.startsWith('test/') && !name.startsWith('fuzz/'))
+    .filter((name) => !BESIDES.some((besides) => name.startsWith(besides)))
     .reduce((newest, name) => Math.max(newest, statSync(join(folder, name)).mtimeMs), 0);
 }
 
-function prepare(relay: Relay, engine: string): Prepared {
+function prepare(relay: Relay, name: EngineName): Prepared {
   const file = join(relay.folder, 'sluice.yaml');
-  const settings = {
-    http: `
-    forwarded: "off"
-    timeouts: { keepAlive: ${PATIENCE_SECONDS}s }`,
-    tcp: '',
-    udp: `
-    idleTimeout: ${UDP_PATIENCE_SECONDS}s`,
-  } as const satisfies Record<Relay['protocol'], string>;
-  const configuration = `shutdownGrace: 1s
-listeners:
-  bench:
-    address: 127.0.0.1:${relay.listenPort}
-    protocol: ${relay.protocol}
-    pool: origin${settings[relay.protocol]}
-pools:
-  origin:
-    targets: ["127.0.0.1:${relay.targetPort}"]
-`;
-  const parameters = ['run', file, '--engine', engine, '--workers', '1'];
-  return { configuration, file, command: [process.execPath, COMMAND, ...parameters] };
+  const parameters = ['run', file, '--engine', name, '--workers', String(relay.workers)];
+  return {
+    configuration: writeConfig(relay),
+    file,
+    command: [process.execPath, COMMAND, ...parameters],
+  };
 }

@@ -3,25 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ContestantId, findProgram } from './contestant.ts';
-import type { LoadTools } from './load.ts';
+import type { Case } from './cases.ts';
+import { findProgram, wordsOf } from './contestant.ts';
+import { type LoadTools, runLoad } from './load.ts';
 import { isTraced } from './proc.ts';
+import type { SyscallRecord } from './report.ts';
 import { processesOf, type Running } from './running.ts';
-import type { Scenario } from './scenarios.ts';
 
-export interface SyscallCount {
-  readonly contestant: ContestantId;
-  readonly work: number;
-  readonly calls: Readonly<Record<string, number>>;
-  /** Why there are no counts; null when there are. */
-  readonly problem: string | null;
-}
-
-const RECEIVES = ['read', 'readv', 'recvfrom', 'recvmsg', 'recvmmsg'];
-const SENDS = ['write', 'writev', 'sendto', 'sendmsg', 'sendmmsg', 'sendfile'];
-const WAITS = ['epoll_wait', 'epoll_pwait', 'epoll_pwait2'];
-/** What timers and the odd new upstream connection add, spread over the requests. */
-const ROUNDING = 0.05;
+/** Calls rarer than this for a piece of work are not listed. */
+const RARE = 0.005;
 const ATTACH_PATIENCE_MS = 5_000;
 /** A traced proxy is slow: that is no loss. */
 const TRACED_PATIENCE_SECONDS = 5;
@@ -35,17 +25,21 @@ const LONG_SECONDS = 3;
 export async function countSyscalls(
   tools: LoadTools,
   running: Running,
-  scenario: Scenario,
-): Promise<SyscallCount> {
+  item: Case,
+): Promise<SyscallRecord> {
   const contestant = running.contestant.id;
   try {
     if (!findProgram('strace')) throw new Error('strace not found (apt-get install strace)');
-    const short = await trace(tools, running, scenario, SHORT_SECONDS);
-    const long = await trace(tools, running, scenario, LONG_SECONDS);
-    return { contestant, ...difference(long, short), problem: null };
+    const short = await trace(tools, running, item, SHORT_SECONDS);
+    const long = await trace(tools, running, item, LONG_SECONDS);
+    const { work, calls } = difference(long, short);
+    const perWork = Object.entries(calls)
+      .map(([name, count]) => [name, count / work] as const)
+      .filter(([, count]) => count >= RARE)
+      .sort(([, a], [, b]) => b - a);
+    return { contestant, perWork: Object.fromEntries(perWork), problem: null };
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    return { contestant, work: 0, calls: {}, problem };
+    return { contestant, perWork: {}, problem: wordsOf(error) };
   }
 }
 
@@ -57,12 +51,12 @@ interface Traced {
 async function trace(
   tools: LoadTools,
   running: Running,
-  scenario: Scenario,
+  item: Case,
   seconds: number,
 ): Promise<Traced> {
   const pids = processesOf(running);
   const file = join(tools.processes.folder, 'strace');
-  const strace = tools.processes.start('strace', tools.core, [
+  const strace = tools.processes.start('strace', tools.cores, [
     ...['strace', '-c', '-f', '-q', '-U', 'calls,name', '-o', file],
     ...pids.flatMap((pid) => ['-p', String(pid)]),
   ]);
@@ -75,7 +69,11 @@ async function trace(
       await sleep(20);
     }
     const patient = { ...tools, patienceSeconds: TRACED_PATIENCE_SECONDS };
-    const { work, errors } = await scenario.load(patient, running.port, seconds);
+    const { work, errors } = await runLoad(patient, {
+      work: item.work,
+      port: running.port,
+      seconds,
+    });
     if (errors.length > 0) throw new Error(errors.join(', '));
     strace.signal('SIGINT');
     await strace.ended;
@@ -102,25 +100,4 @@ export function parseStrace(text: string): Record<string, number> {
     if (count && name && name !== 'total') calls[name] = Number(count);
   }
   return calls;
-}
-
-export interface SyscallGoal {
-  readonly text: string;
-  readonly perWork: number;
-  readonly most: number;
-  readonly isMet: boolean;
-}
-
-/** At most two receives, two sends and a share of one wait for a proxied request, and next to nothing else. */
-export function syscallGoals({ calls, work }: SyscallCount): readonly SyscallGoal[] {
-  const perWork = (names: readonly string[]): number =>
-    names.reduce((sum, name) => sum + (calls[name] ?? 0), 0) / work;
-  const named = [...RECEIVES, ...SENDS, ...WAITS];
-  const others = Object.keys(calls).filter((name) => !named.includes(name));
-  return [
-    { text: 'receives ≤ 2', perWork: perWork(RECEIVES), most: 2 },
-    { text: 'sends ≤ 2', perWork: perWork(SENDS), most: 2 },
-    { text: 'waits ≤ 1', perWork: perWork(WAITS), most: 1 },
-    { text: 'others 0', perWork: perWork(others), most: 0 },
-  ].map((goal) => ({ ...goal, isMet: goal.perWork <= goal.most + ROUNDING }));
 }

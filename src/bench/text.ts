@@ -1,135 +1,151 @@
 // Figures as text for a terminal.
-import type { ContestantId } from './contestant.ts';
-import type { IdleResult } from './idle.ts';
-import type { Machine } from './machine.ts';
-import { ENOUGH_ROUNDS, type Options } from './options.ts';
-import type { Scenario } from './scenarios.ts';
-import type { Figure, IdleSummary, Summary, Verdict } from './summary.ts';
-import { type SyscallCount, syscallGoals } from './syscalls.ts';
+import { formatGrouped, formatInterval, formatNumber, NO_FIGURE } from './numbers.ts';
+import type { CaseRecord, Report, StrategyFigure } from './report.ts';
+import { type Estimate, type Figure, figuresOf, median } from './statistics.ts';
+import {
+  absenceOf,
+  goalSubject,
+  goalVerdicts,
+  METRIC_NAMES,
+  orderOf,
+  standingsOf,
+} from './verdicts.ts';
 
-/** Calls rarer than this in a hundred pieces of work are not listed. */
-const RARE = 0.005;
-const NOTABLE_LOSS = 0.0001;
+const NOTABLE_SHARE = 0.0001;
 
-export function heading(
-  machine: Machine,
-  options: Options,
-  versions: ReadonlyMap<ContestantId, string>,
-): string {
-  const named = [...versions].map(([id, version]) => `${id} ${version}`).join(', ');
-  const lines = [
-    `${machine.cpu}, ${machine.cores} cores, ${machine.distribution}, Linux ${machine.kernel}, Node ${machine.nodeVersion}`,
-    `commit ${machine.commit.slice(0, 12)}${machine.isModified ? ' with changes' : ''}; ${named}`,
-    `proxies on core ${options.proxyCore}, load and origin on core ${options.loadCore}; ` +
-      `${options.rounds} × ${options.seconds} s for each; load average before: ${machine.loadAverage}`,
-  ];
-  if (options.isQuick || options.rounds < ENOUGH_ROUNDS) {
-    lines.push(
-      `!! fewer than ${ENOUGH_ROUNDS} rounds: this shows that the bench works, not how fast anything is`,
-    );
-  }
-  return lines.join('\n');
-}
-
-export function caseReport(
-  scenario: Scenario,
-  summary: Summary,
-  syscalls: readonly SyscallCount[],
-): string {
-  const { unit } = scenario;
-  const head = [
-    '',
-    `CPU ${unit.cost}`,
-    'least – most',
-    'user',
-    'machine',
-    unit.rate,
-    'p50 µs',
-    'p99 µs',
-    '',
-  ];
-  const rows = summary.figures.map((figure) => [
-    figure.contestant,
-    number(figure.cost.median),
-    `${number(figure.cost.least)} – ${number(figure.cost.most)}`,
-    number(figure.userCost),
-    number(figure.machineCost),
-    number(figure.rate),
-    figure.p50Us === null ? '' : number(figure.p50Us),
-    figure.p99Us === null ? '' : number(figure.p99Us),
-    note(figure),
-  ]);
-  return [
-    `\n${scenario.id}: ${scenario.title} (for each ${unit.name})`,
-    table([head, ...rows]),
-    verdictTable(summary.verdicts),
-    ...syscalls.map((count) => syscallReport(scenario, count)),
-  ].join('\n');
-}
-
-export function idleReport(result: IdleResult, summary: IdleSummary): string {
-  const head = ['', 'bytes a client', 'least – most', 'MiB with none'];
-  const rows = summary.figures.map(({ contestant, bytesPerClient, baseBytes }) => [
-    contestant,
-    bytesPerClient.median.toFixed(0),
-    `${bytesPerClient.least.toFixed(0)} – ${bytesPerClient.most.toFixed(0)}`,
-    number(baseBytes / 1024 ** 2),
-  ]);
-  return [
-    `\n${result.id}: memory of the proxy with ${result.clients} idle keep-alive clients`,
-    table([head, ...rows]),
-    verdictTable(summary.verdicts),
-  ].join('\n');
-}
-
-function note({ samples, unused, loss }: Figure): string {
-  const notes = unused === 0 ? [] : [`${unused} of ${samples + unused} samples not used`];
-  if (loss >= NOTABLE_LOSS) notes.push(`${(100 * loss).toFixed(2)} % of datagrams lost`);
-  return notes.join(', ');
-}
-
-function verdictTable(verdicts: readonly Verdict[]): string {
-  return table(
-    verdicts.map((verdict) => [
-      verdict.what,
-      verdict.value === null ? 'no figure' : number(verdict.value),
-      verdict.ratio ? `${number(verdict.ratio.low)} – ${number(verdict.ratio.high)} (95 %)` : '',
-      verdict.goal ?? 'no goal',
-      verdictWord(verdict),
-    ]),
+export function headingText({ machine, method, contestants, notes }: Report): string {
+  const named = contestants.flatMap(({ id, version }) => {
+    return version === null || id === 'direct' || id.startsWith('native-')
+      ? []
+      : [`${id} ${version}`];
+  });
+  const missing = contestants.flatMap(({ label, missing }) =>
+    missing === null ? [] : [`!! MISSING: ${label}: ${missing}`],
   );
+  const { cpu, cores, distribution, kernel, nodeVersion, commit, isModified } = machine;
+  return [
+    `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${distribution}, Linux ${kernel}, Node ${nodeVersion}`,
+    `commit ${commit.slice(0, 12)}${isModified ? ' with changes' : ''}; ${named.join(', ')}; load by ${method.driverVersion}`,
+    `${method.isPinned ? `proxies on ${coresText(method.proxyCores)}, load and origin on ${coresText(method.loadCores)}` : 'not pinned'}; ` +
+      `${method.rounds} × ${method.seconds} s for each; ${machine.network === 'own' ? 'own network' : "host's network"}, ${machine.congestionControl}`,
+    ...missing,
+    ...notes.map((note) => `!! ${note}`),
+  ].join('\n');
 }
 
-function verdictWord({ goal, isMet, isClose }: Verdict): string {
-  if (goal === null) return '';
-  if (isMet === null) return 'not measured';
-  return `${isMet ? 'PASS' : 'not met'}${isClose ? ' (the interval holds the goal: add rounds)' : ''}`;
+function coresText(cores: readonly number[]): string {
+  return `${cores.length === 1 ? 'core' : 'cores'} ${cores.join(',')}`;
 }
 
-function syscallReport(scenario: Scenario, count: SyscallCount): string {
-  const title = `  system calls of ${count.contestant} for each ${scenario.unit.name}`;
+export function caseText(report: Report, record: CaseRecord): string {
+  const { unit } = record;
+  const figures = figuresOf(record, orderOf(report));
+  const isMemory = figures.some(({ memory }) => memory !== null);
+  const head = isMemory
+    ? ['', 'bytes a client', 'least – most', 'notes']
+    : [
+        '',
+        `CPU ${unit.cost}`,
+        'least – most',
+        'user',
+        'machine',
+        unit.rate,
+        'p50 µs',
+        'p99 µs',
+        'limit',
+        'notes',
+      ];
+  const rows = figures.map((figure) =>
+    isMemory
+      ? [figure.contestant, median3(figure.memory), range(figure.memory), notesOf(figure)]
+      : [
+          figure.contestant,
+          median3(figure.cost),
+          range(figure.cost),
+          median3(figure.user),
+          median3(figure.machine),
+          median3(figure.rate),
+          median3(figure.p50),
+          median3(figure.p99),
+          figure.limits[0] ?? '',
+          notesOf(figure),
+        ],
+  );
+  const absent = Object.keys(record.absent).map(
+    (id) => `  !! NO FIGURE: ${absenceOf(report, record, id)}`,
+  );
+  return [
+    `${record.id}: ${record.title} (for each ${unit.name})`,
+    ...(rows.length > 0 ? [table([head, ...rows])] : []),
+    ...absent,
+    ...standings(report, record),
+    ...goals(report),
+    ...record.syscalls.map((count) => syscallText(record, count)),
+    '',
+  ].join('\n');
+}
+
+export function strategiesText(figures: readonly StrategyFigure[]): string {
+  const head = ['strategy', 'engine', 'targets', 'weights', 'ns a pick', 'imbalance', 'moved'];
+  const rows = figures.map((figure) => [
+    figure.strategy,
+    figure.engine,
+    String(figure.targets),
+    figure.weights,
+    formatNumber(median(figure.pickNs)),
+    figure.imbalance.toFixed(3),
+    figure.moved === null ? '' : `${(figure.moved * 100).toFixed(1)} %`,
+  ]);
+  return `strategies: cost of a pick, and how evenly it spreads (1 is perfect)\n${table([head, ...rows])}\n`;
+}
+
+function standings(report: Report, record: CaseRecord): readonly string[] {
+  const found = standingsOf(report, record);
+  if (found.length === 0) return [];
+  return [
+    table(
+      found.map(({ of, to, metric, ratio, difference }) => [
+        `  ${of} / ${to}`,
+        METRIC_NAMES[metric],
+        formatNumber(ratio.median),
+        `${formatInterval(ratio)} (95 %)`,
+        difference,
+      ]),
+    ),
+  ];
+}
+
+function goals(report: Report): readonly string[] {
+  return goalVerdicts(report).map(({ goal, found, state, reason }) => {
+    const value = found === null ? NO_FIGURE : formatNumber(found.median);
+    const why = reason === '' ? '' : ` (${reason})`;
+    return `    goal: ${goalSubject(report, goal)} ≤ ${formatNumber(goal.most)}: ${value}: ${state}${why}`;
+  });
+}
+
+function syscallText(record: CaseRecord, count: CaseRecord['syscalls'][number]): string {
+  const title = `  system calls of ${count.contestant} for each ${record.unit.name}`;
   if (count.problem !== null) return `!!${title}: not counted: ${count.problem}`;
-  const calls = Object.entries(count.calls)
-    .map(([name, calls]) => [name, calls / count.work] as const)
-    .filter(([, perWork]) => perWork >= RARE)
-    .sort(([, a], [, b]) => b - a)
-    .map(([name, perWork]) => `${name} ${number(perWork)}`);
-  const lines = [`${title}: ${calls.join(', ')}`];
-  if (scenario.hasSyscallGoal && count.contestant === 'native') {
-    const goals = syscallGoals(count).map(({ text, perWork, isMet }) => {
-      return `${text}: ${number(perWork)} ${isMet ? 'PASS' : 'not met'}`;
-    });
-    lines.push(`    ${goals.join('; ')}`);
-  }
-  return lines.join('\n');
+  const calls = Object.entries(count.perWork).map(
+    ([name, perWork]) => `${name} ${formatNumber(perWork)}`,
+  );
+  return `${title}: ${calls.join(', ')}`;
 }
 
-/** Three significant digits, or all of the integer part. */
-function number(value: number): string {
-  if (!Number.isFinite(value)) return '–';
-  if (value === 0) return '0';
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 1e-3))));
-  return value.toFixed(digits);
+function median3(estimate: Estimate | null): string {
+  return estimate === null ? '' : formatGrouped(estimate.median);
+}
+
+function range(estimate: Estimate | null): string {
+  if (estimate === null) return '';
+  return `${formatGrouped(estimate.least)} – ${formatGrouped(estimate.most)}`;
+}
+
+function notesOf({ used, unused, lost, late }: Figure): string {
+  const notes = unused === 0 ? [] : [`${unused} of ${used + unused} samples not used`];
+  if (lost >= NOTABLE_SHARE) notes.push(`${(100 * lost).toFixed(2)} % lost`);
+  if (late >= NOTABLE_SHARE) notes.push(`${(100 * late).toFixed(2)} % late`);
+  return notes.join(', ');
 }
 
 /** Text stands left and figures stand right; columns with nothing under their head are left out. */
@@ -141,7 +157,7 @@ function table(rows: readonly (readonly string[])[]): string {
     .map((column) => ({
       column,
       width: Math.max(...rows.map((row) => (row[column] ?? '').length)),
-      isText: body.some((row) => /^[a-zA-Z]/.test(row[column] ?? '')),
+      isText: body.some((row) => /^\s*[a-zA-Z]/.test(row[column] ?? '')),
     }));
   const line = (row: readonly string[]): string =>
     columns

@@ -1,0 +1,65 @@
+// The Sluice configuration of a case: one listener, one pool with one target. What rivals are started with is made
+// from the same one.
+import { userInfo } from 'node:os';
+import { parse } from 'yaml';
+import type { Config } from '../config/config.ts';
+import { parseConfig } from '../config/parse.ts';
+import type { ExportSettings } from '../export/exported.ts';
+import type { Protocol, Splice } from './contestant.ts';
+
+export interface Relay {
+  readonly protocol: Protocol;
+  readonly listenPort: number;
+  readonly targetPort: number;
+  readonly workers: number;
+  readonly splice: Splice;
+  /** Where the contestant may keep files; removed after the run. */
+  readonly folder: string;
+}
+
+/** How long an idle connection or upstream may stay: longer than any run. */
+const PATIENCE_SECONDS = 3_600;
+/** How long a UDP session may be idle: sessions of earlier samples go before their table grows long. */
+const UDP_PATIENCE_SECONDS = 10;
+/** Of the largest case: every client's upstream is kept. */
+const MOST_CLIENTS = 10_000;
+/** Connections that a proxy is told to expect: those of the largest case, their upstreams, and room to spare. */
+const CONNECTIONS = 24_000;
+
+/** As a person would write it. */
+export function writeConfig({ protocol, listenPort, targetPort, splice }: Relay): string {
+  const settings = {
+    http: `
+    forwarded: "off"
+    splice: ${splice}
+    timeouts: { keepAlive: ${PATIENCE_SECONDS}s }`,
+    tcp: `
+    splice: ${splice}
+    idleTimeout: ${PATIENCE_SECONDS}s`,
+    udp: `
+    idleTimeout: ${UDP_PATIENCE_SECONDS}s`,
+  } as const satisfies Record<Protocol, string>;
+  return `shutdownGrace: 1s
+listeners:
+  bench:
+    address: 127.0.0.1:${listenPort}
+    protocol: ${protocol}
+    pool: origin${settings[protocol]}
+pools:
+  origin:
+    targets: ["127.0.0.1:${targetPort}"]
+    keepAlive: { maxIdle: ${MOST_CLIENTS} }
+`;
+}
+
+/** The same, validated and with every default: what rivals' configurations are made from. */
+export function configOf(relay: Relay): Config {
+  return parseConfig(parse(writeConfig(relay)));
+}
+
+/** How rivals are to be made from it: in the foreground, keeping their files to themselves, as lean as they can be. */
+export function exportSettings({ workers, folder }: Relay): ExportSettings {
+  const settings = { workers, folder, connections: CONNECTIONS, isLean: true };
+  // Programs that root starts give up root, unless they are told who to be.
+  return process.getuid?.() === 0 ? { ...settings, user: userInfo().username } : settings;
+}

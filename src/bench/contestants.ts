@@ -1,0 +1,25 @@
+// Everyone who may take part, in the order of presentation.
+import { type Contestant, direct } from './contestant.ts';
+import { haproxy, haproxySplice } from './haproxy.ts';
+import { nginx } from './nginx.ts';
+import { fastifyHttpProxy, httpProxy } from './node-proxies.ts';
+import { js, LAYERS, native, uws } from './sluice.ts';
+
+export const CONTESTANTS: readonly Contestant[] = [
+  native,
+  ...LAYERS,
+  uws,
+  js,
+  nginx,
+  haproxy,
+  haproxySplice,
+  httpProxy,
+  fastifyHttpProxy,
+  direct,
+];
+
+export function contestantOf(id: string): Contestant {
+  const contestant = CONTESTANTS.find((candidate) => candidate.id === id);
+  if (!contestant) throw new Error(`there is no contestant ${id}`);
+  return contestant;
+}

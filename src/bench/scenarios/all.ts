@@ -1,0 +1,13 @@
+// Every case of every scenario, in the order in which they run.
+import type { Case, Extent } from '../cases.ts';
+import { engineCases } from './engines.ts';
+import { layerCases } from './layers.ts';
+import { rivalCases } from './rivals.ts';
+import { scaleCases } from './scale.ts';
+
+export function allCases(extent: Extent): readonly Case[] {
+  return [...layerCases(), ...engineCases(), ...rivalCases(extent), ...scaleCases(extent)];
+}
+
+/** The scenario that has no cases: its figures come from strategies.ts. */
+export const STRATEGIES = 'strategies';

@@ -1,0 +1,41 @@
+// The kinds of work that a case can be made of, as data.
+export type Arrival =
+  /** The next piece of work waits for the answer to the last. */
+  | { readonly kind: 'closed' }
+  /** At a rate of its own, whatever the answers do. */
+  | { readonly kind: 'fixed' | 'poisson'; readonly perSecond: number };
+
+export type Work =
+  | {
+      readonly kind: 'http';
+      readonly bodyBytes: number;
+      readonly connections: number;
+      readonly arrival: Arrival;
+    }
+  /** Work is counted in GB (10^9 bytes). */
+  | { readonly kind: 'tcp-bulk'; readonly mode: 'pull' | 'push'; readonly streams: number }
+  | {
+      readonly kind: 'tcp-echo';
+      readonly connections: number;
+      readonly bytes: number;
+      readonly arrival: Arrival;
+    }
+  | {
+      readonly kind: 'udp-echo';
+      readonly flows: number;
+      readonly outstanding: number;
+      readonly bytes: number;
+      readonly arrival: Arrival;
+    }
+  /** Clients that asked once and stay: see memory.ts. */
+  | { readonly kind: 'idle'; readonly clients: number };
+
+export const CLOSED: Arrival = { kind: 'closed' };
+
+export function httpPath(bodyBytes: number): string {
+  return `/bytes/${bodyBytes}`;
+}
+
+export function arrivalOf(work: Work): Arrival {
+  return 'arrival' in work ? work.arrival : CLOSED;
+}
