@@ -215,28 +215,30 @@ function figureTable(report: Report, records: readonly CaseRecord[]): string {
     return figuresOf(record, order).map((figure) => ({
       record,
       figure,
-      ratio: standings.find(({ to }) => to === figure.contestant)?.ratio ?? null,
+      standing: standings.find(({ to }) => to === figure.contestant) ?? null,
     }));
   });
   if (lines.length === 0) return 'No contestant has a sample.';
   const has = (metric: Metric): boolean => lines.some(({ figure }) => figure[metric] !== null);
   const measures = measuresOf(first).filter(({ metric }) => has(metric));
   const hasCost = has('cost');
-  const hasRatio = lines.some(({ ratio }) => ratio !== null);
+  const ours = lines.find(({ standing }) => standing !== null)?.standing?.of;
   const axis = first.series?.axis;
   const head = [
     ...(axis === undefined ? [] : [axis]),
     '',
     ...(hasCost ? [`CPU ${first.unit.cost}/${first.unit.name}`, 'interval'] : []),
     ...measures.map(({ title }) => title),
-    ...(hasRatio ? [`native ÷ it, ${METRIC_NAMES[headlineOf(first)]}`] : []),
+    ...(ours === undefined
+      ? []
+      : [`${labelOf(report, ours)} ÷ it, ${METRIC_NAMES[headlineOf(first)]}`]),
   ];
-  const rows = lines.map(({ record, figure, ratio }) => [
+  const rows = lines.map(({ record, figure, standing }) => [
     ...(axis === undefined ? [] : [formatPlain(record.series?.value ?? Number.NaN)]),
     labelOf(report, figure.contestant),
     ...(hasCost ? costCells(figure) : []),
     ...measures.map(({ metric }) => formatNumber(figure[metric]?.median ?? Number.NaN)),
-    ...(hasRatio ? [ratioCell(ratio)] : []),
+    ...(ours === undefined ? [] : [ratioCell(standing?.ratio ?? null)]),
   ]);
   return table(head, rows, axis === undefined ? 1 : 2);
 }

@@ -38,6 +38,8 @@ export interface Standing {
 
 /** Which contestants are engines of ours; everyone else but `direct` is a rival. */
 const OWN = ['native', 'uws', 'js'];
+/** Whose ratio to the others is shown: the first of them that a case has. */
+const SUBJECTS = ['native', 'native-http'];
 
 export function isRival(contestant: string): boolean {
   return contestant !== 'direct' && !OWN.some((own) => own === contestant.split('-')[0]);
@@ -59,15 +61,19 @@ export function headlineOf(record: CaseRecord): Metric {
   return 'cost';
 }
 
-/** Our contestant, where the case has one with figures, beside every other one. */
+/**
+ * Ours beside every other contestant with figures: the native engine, or, where layers are compared, the one that relays
+ * HTTP. Empty where a case has neither.
+ */
 export function standingsOf(report: Report, record: CaseRecord): readonly Standing[] {
   const metric = headlineOf(record);
   const ids = orderOf(report).filter((id) => roundsOf(record, id, metric).size > 0);
-  if (!ids.includes('native')) return [];
+  const of = SUBJECTS.find((id) => ids.includes(id));
+  if (of === undefined) return [];
   return ids.flatMap((to) => {
-    const ratio = to === 'native' ? null : ratioOf(record, 'native', to, metric);
+    const ratio = to === of ? null : ratioOf(record, of, to, metric);
     if (ratio === null) return [];
-    return [{ record, of: 'native', to, metric, ratio, difference: differenceOf(ratio) }];
+    return [{ record, of, to, metric, ratio, difference: differenceOf(ratio) }];
   });
 }
 

@@ -9,40 +9,51 @@ const PLAIN_CONTROLS: readonly string[] = ['cubic', 'reno'];
 export function warningsOf(report: Report): readonly string[] {
   const { machine, method } = report;
   const found: string[] = [...report.notes];
-  const warn = (isSo: boolean, text: string): void => {
-    if (isSo) found.push(text);
+  /** Unless the run said so itself, in words of its own. */
+  const warn = (isSo: boolean, text: string, said: RegExp): void => {
+    if (isSo && !report.notes.some((note) => said.test(note))) found.push(text);
   };
   warn(
     method.isQuick,
     'This was a quick run: it shows that the bench works, not how fast anything is.',
+    /not how fast/i,
   );
   warn(
     method.rounds < ENOUGH_ROUNDS,
     `Fewer than ${ENOUGH_ROUNDS} rounds: no difference is claimed from these figures.`,
+    /fewer than .* rounds/i,
   );
-  warn(!method.isPinned, 'Programs were not pinned to cores: they may have taken turns on one.');
-  warn(machine.cores < 2, 'The machine has a single core: proxy, load and origin shared it.');
   warn(
-    !PLAIN_CONTROLS.includes(machine.congestionControl),
-    `TCP congestion control was ${machine.congestionControl}: on loopback its timers, not the proxies, may decide.`,
+    !method.isPinned,
+    'Programs were not pinned to cores: they may have taken turns on one.',
+    /pinned/i,
+  );
+  warn(
+    machine.cores < 2,
+    'The machine has a single core: proxy, load and origin shared it.',
+    /(?:one|single) core/i,
+  );
+  const control = machine.congestionControl;
+  warn(
+    !PLAIN_CONTROLS.includes(control),
+    `TCP congestion control was ${control}: on loopback its timers, not the proxies, may decide.`,
+    /congestion control/i,
   );
   warn(
     machine.loadAverage > BUSY,
     `The machine was not idle before the run: load average ${machine.loadAverage}.`,
+    /load average/i,
   );
-  warn(machine.isModified, 'Files differed from the commit that is named.');
+  if (machine.isModified) found.push('Files differed from the commit that is named.');
   for (const { label, missing } of report.contestants) {
-    // The notes of a run name them too, in words of their own.
-    warn(
-      missing !== null && !found.some((note) => note.includes(missing)),
-      `${label} is missing: ${missing}`,
-    );
+    if (missing === null || report.notes.some((note) => note.includes(missing))) continue;
+    found.push(`${label} is missing: ${missing}`);
   }
   const unused = report.cases.flatMap(({ samples }) => samples).filter((one) => !isUsable(one));
-  warn(
-    unused.length > 0,
-    `${unused.length} ${unused.length === 1 ? 'sample' : 'samples'} with errors are not used; the cases say which.`,
-  );
+  if (unused.length > 0) {
+    const samples = unused.length === 1 ? 'sample' : 'samples';
+    found.push(`${unused.length} ${samples} with errors are not used; the cases say which.`);
+  }
   return [...new Set(found)];
 }
 

@@ -156,7 +156,6 @@ export function numbers(page: Page, records: readonly CaseRecord[]): Markup {
     columns.push(number(`CPU ${first.unit.cost}`), number('interval'), number('least – most'));
   columns.push(...measures.map(({ title }) => number(title(first))));
   columns.push(number('samples'), text('held back by'));
-  const ours = labelOf(page.report, 'native');
   const standings = records.flatMap((record) => standingsOf(page.report, record));
   if (standings.length > 0) columns.push(prose(`${ours} ÷ it (${METRIC_NAMES[headline]})`));
   const rows = figures.map(({ record, of }) => {

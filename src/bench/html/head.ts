@@ -76,10 +76,11 @@ function ratioPlots(page: Page): Content {
   const { report } = page;
   const groups = report.cases.flatMap((record) => ratioGroup(page, record));
   if (groups.length === 0) return null;
-  const ours = labelOf(report, 'native');
   const plots = SCENARIO_NAMES.flatMap((scenario) => {
     const own = groups.filter((group) => group.record.scenario === scenario);
-    if (own.length === 0) return [];
+    const [first] = own;
+    if (!first) return [];
+    const ours = labelOf(report, first.of);
     return [
       figure({
         title: `${capitalised(scenario)}: ${ours} ÷ the others`,
@@ -96,7 +97,7 @@ function ratioPlots(page: Page): Content {
       }),
     ];
   });
-  return html`<h3>${ours} beside everyone else</h3>
+  return html`<h3>Ours beside everyone else</h3>
 <p class="muted">Ratios are taken within a round, where both saw the same machine; shown are their median and its interval. Hollow: no difference shown. Upright bar: the goal.</p>
 <div class="plots">${plots}</div>`;
 }
@@ -104,13 +105,14 @@ function ratioPlots(page: Page): Content {
 function ratioGroup(
   { report, palette }: Page,
   record: CaseRecord,
-): readonly (RatioGroup & { readonly record: CaseRecord })[] {
+): readonly (RatioGroup & { readonly record: CaseRecord; readonly of: string })[] {
   const standings = record.series === null ? standingsOf(report, record) : [];
-  const metric = standings[0]?.metric;
-  if (metric === undefined) return [];
+  const [first] = standings;
+  if (!first) return [];
+  const { metric, of } = first;
   const rows = standings.map(({ to, ratio, difference }): RatioRow => {
     const goal = record.goals.find(
-      (one) => one.of === 'native' && one.to === to && one.metric === metric,
+      (one) => one.of === of && one.to === to && one.metric === metric,
     );
     return {
       label: `÷ ${labelOf(report, to)}`,
@@ -123,7 +125,7 @@ function ratioGroup(
     };
   });
   const what = `${METRIC_NAMES[metric]}${isMoreBetter(metric) ? ': more is better' : ''}`;
-  return [{ record, title: `${record.title} (${what})`, rows }];
+  return [{ record, of, title: `${record.title} (${what})`, rows }];
 }
 
 export function method({ report }: Page): Markup {

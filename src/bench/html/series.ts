@@ -68,9 +68,10 @@ function curves(
 function ratioCurves(page: Page, series: Series, records: readonly CaseRecord[]): Content {
   const { report, palette } = page;
   const standings = records.flatMap((record) => standingsOf(report, record));
-  const metric = standings[0]?.metric;
-  if (metric === undefined) return null;
-  const ours = labelOf(report, 'native');
+  const [first] = standings;
+  if (!first) return null;
+  const { metric } = first;
+  const ours = labelOf(report, first.of);
   const others = [...new Set(standings.map(({ to }) => to))];
   const drawn = others.map((to) => ({
     label: `÷ ${labelOf(report, to)}`,
