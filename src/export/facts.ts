@@ -2,6 +2,7 @@
 import type { Address } from '../config/address.ts';
 import type { Config, HttpListenerConfig, PoolConfig, RouteConfig } from '../config/config.ts';
 import { formatAddress } from '../contract/address.ts';
+import { comment } from './exported.ts';
 
 export interface NamedListener<T> {
   readonly name: string;
@@ -68,6 +69,22 @@ function routeTo(pool: string): RouteConfig {
 
 export function matchesEveryPath({ match }: RouteConfig): boolean {
   return match.pathRegex === null && (match.path === null || match.path.kind === 'any');
+}
+
+/** Behind a route that takes every path none has its turn, among those that one host can meet. */
+export function reachable(routes: readonly PlacedRoute[]): {
+  readonly own: readonly PlacedRoute[];
+  readonly idle: readonly PlacedRoute[];
+} {
+  const last = routes.findIndex(({ route }) => matchesEveryPath(route));
+  const end = last < 0 ? routes.length : last + 1;
+  return { own: routes.slice(0, end), idle: routes.slice(end) };
+}
+
+export function idleComments(routes: readonly PlacedRoute[]): string[] {
+  return routes.flatMap(({ path }) =>
+    comment(`${path}: left out, because an earlier route takes all of its requests`),
+  );
 }
 
 /** How many targets are tried after the first. */

@@ -5,11 +5,13 @@ import { DEFAULT_HTTP } from './defaults.ts';
 import { duration, type ExportSettings, type Notes } from './exported.ts';
 import {
   addressText,
+  idleComments,
   isAnyPort,
   isBothFamilies,
   type NamedListener,
   type PlacedRoute,
   poolOf,
+  reachable,
   routesOf,
 } from './facts.ts';
 import { listenerRules } from './haproxy-fields.ts';
@@ -182,7 +184,8 @@ function routing(place: NamedListener<HttpListenerConfig>, context: ListenerCont
   const { listener } = place;
   const all = routesOf(place);
   const isOnly = isOnlyRoute(all);
-  const routes = isOnly ? all.slice(0, 1) : all;
+  const { own, idle } = reachable(all);
+  const routes = isOnly ? own : all;
   const answered = routes.filter(({ route }) => route.pool === null);
   return [
     ...normalRules(routes),
@@ -195,6 +198,7 @@ function routing(place: NamedListener<HttpListenerConfig>, context: ListenerCont
     ...(answered.length === routes.length ? [] : listenerRules(listener, context.settings)),
     ...routes.flatMap((one) => forwarding(one, isOnly, context)),
     ...uses(listener, routes, isOnly, context),
+    ...(isOnly ? idleComments(idle) : []),
   ];
 }
 

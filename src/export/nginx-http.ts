@@ -5,14 +5,17 @@ import { DEFAULT_HTTP } from './defaults.ts';
 import { duration, type ExportSettings, type Notes } from './exported.ts';
 import {
   addressText,
+  idleComments,
   isAnyPort,
   listenersOf,
   matchesEveryPath,
   type NamedListener,
   type PlacedRoute,
+  reachable,
   routesOf,
 } from './facts.ts';
-import { connectionFields, listenerFields, passedFields, setHeaders } from './nginx-fields.ts';
+import { connectionFields, passedFields, setHeaders } from './nginx-fields.ts';
+import { listenerFields } from './nginx-forwarded.ts';
 import { httpLog, limitConnections, listenOptions } from './nginx-listener.ts';
 import { type LocationContext, location, notFound } from './nginx-route.ts';
 import { block, Definitions, literal } from './nginx-text.ts';
@@ -120,7 +123,9 @@ function serversOf(
     inherited,
   };
   return hosts.flatMap((host) => {
-    const own = reachable(routes.filter(({ route }) => coversHost(route.match.host, host)));
+    const { own, idle } = reachable(
+      routes.filter(({ route }) => coversHost(route.match.host, host)),
+    );
     const locations = own.map((place) => location(place, context));
     const isInherited = own.some(
       ({ route }, i) =>
@@ -134,6 +139,7 @@ function serversOf(
       ...serverSettings(listener, shared.definitions, shared.notes),
       ...(isInherited ? inherited : []),
       ...locations.flat(),
+      ...idleComments(idle),
       ...(last !== undefined && matchesEveryPath(last.route) ? [] : notFound(shared.definitions)),
     ]);
   });
@@ -160,12 +166,6 @@ function coversHost(wanted: Host, block: Host): boolean {
   return block.kind === 'suffix'
     ? block.value.endsWith(wanted.value)
     : block.value.endsWith(wanted.value) && block.value.length > wanted.value.length;
-}
-
-/** Behind a route that takes every path no other has its turn. */
-function reachable(routes: readonly PlacedRoute[]): readonly PlacedRoute[] {
-  const last = routes.findIndex(({ route }) => matchesEveryPath(route));
-  return last < 0 ? routes : routes.slice(0, last + 1);
 }
 
 function listen(

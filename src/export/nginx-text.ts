@@ -7,6 +7,9 @@ const MAX_WORD = 3_000;
 /** What may stand in nginx's configuration as it is. */
 const BARE = /^[A-Za-z0-9_./:@=,~+*-]+$/;
 
+/** An empty value, which keeps nginx from passing on the client's. */
+export const NOTHING = '""';
+
 /** A word that nginx takes as it stands. */
 export function literal(text: string): string {
   return BARE.test(text) ? text : `"${escaped(text)}"`;
