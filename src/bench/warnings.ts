@@ -57,7 +57,7 @@ export function warningsOf(report: Report): readonly string[] {
   return [...new Set(found)];
 }
 
+/** What made the HTTP load, with its version. */
 export function driverName({ driver, driverVersion }: Method): string {
-  const name = driver === 'native' ? 'Sluice’s own generator' : driver;
-  return `${name} ${driverVersion}`.trim();
+  return driver === 'native' ? `our own ${driverVersion}` : driverVersion;
 }

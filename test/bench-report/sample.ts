@@ -129,7 +129,7 @@ export function makeReport(fields: Partial<Report> = {}): Report {
       loadCores: [0],
       isPinned: true,
       driver: 'native',
-      driverVersion: '0.1.0',
+      driverVersion: 'load-http 0.1.0',
     },
     contestants: CONTESTANTS,
     notes: [],

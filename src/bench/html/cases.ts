@@ -157,7 +157,10 @@ export function numbers(page: Page, records: readonly CaseRecord[]): Markup {
   columns.push(...measures.map(({ title }) => number(title(first))));
   columns.push(number('samples'), text('held back by'));
   const standings = records.flatMap((record) => standingsOf(page.report, record));
-  if (standings.length > 0) columns.push(prose(`${ours} ÷ it (${METRIC_NAMES[headline]})`));
+  const [leading] = standings;
+  if (leading) {
+    columns.push(prose(`${labelOf(page.report, leading.of)} ÷ it (${METRIC_NAMES[headline]})`));
+  }
   const rows = figures.map(({ record, of }) => {
     const cells: Content[] = [named(page, of.contestant)];
     if (series) cells.push(formatPlain(record.series?.value ?? Number.NaN));
