@@ -35,8 +35,6 @@ class Answer {
   }
 
   [[nodiscard]] const std::string& head() const { return head_; }
-  [[nodiscard]] bool isPlain() const { return chunkBytes_ == 0; }
-  [[nodiscard]] std::uint64_t bodyBytes() const { return bodyBytes_; }
   [[nodiscard]] std::uint64_t total() const { return head_.size() + codedBytes(); }
 
   /// Fills `into` with what follows from `offset` on, as far as it has room; returns how many spans.
@@ -53,6 +51,8 @@ class Answer {
   }
 
  private:
+  [[nodiscard]] bool isPlain() const { return chunkBytes_ == 0; }
+
   static constexpr std::string_view kEnd = "0\r\n\r\n";
 
   [[nodiscard]] static std::string sizeLine(std::uint64_t bytes) {

@@ -10,7 +10,7 @@
 //
 // Begins with --check requests whose answers are verified to the last byte: by default they are
 // what load/origin_http.h sends, the pattern or, to a POST, the count of what came. Without
-// --expect-bytes the first answer says how long all are. Prints one JSON object (README of bench/);
+// --expect-bytes the first answer says how long all are. Prints one JSON object (load/outcome.h);
 // `total…` counts all work from start to end, for a caller who compares it with CPU time from start
 // to end. Exit status 1: a wrong answer, a connection that ended early or could not be made, or one
 // that stalled. Lost and late answers of an open loop alone are findings, not failures.

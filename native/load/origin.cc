@@ -50,7 +50,6 @@ int run(int count, char** values) {
   line.refuseTheRest();
   raiseDescriptorLimit();
   wakeExactly();
-  std::signal(SIGPIPE, SIG_IGN); // sendfile has no MSG_NOSIGNAL
   std::signal(SIGTERM, [](int) { ::_exit(0); });
 
   const auto shared = std::make_unique<Shared>();

@@ -1,4 +1,15 @@
 // What the generators print in common, and the CPU time that they took for it themselves.
+//
+//   seconds, rate      of the sample: its length, and work completed in it for each second
+//   busy, cpuSeconds   share of the sample that this program was on a CPU; all its CPU time
+//   wrong … reconnected  struct Tally of load/clients.h, from start to end
+//   sampled            latencies in `latencyUs` and `histogram`: of the work completed in the sample
+//                      or, in an open loop, of that which arrived in it and was answered at last
+//   latencyUs          percentiles; open loop: counted from the intended instant
+//   histogram          [upper bound in us, count], ascending, of the buckets that hold anything
+//   arrivalLagUs       open loop: how late arrivals were noticed; is part of their latency
+//   selfTest, ceiling, mirrorCpuSeconds  of a self-test: work for each CPU second of this program
+//                      while sampling, and what the mirror took
 #pragma once
 
 #include <sys/resource.h>
