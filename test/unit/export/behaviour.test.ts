@@ -85,7 +85,7 @@ async function ask(port: number, asked: Asked, targets: readonly HttpTarget[]): 
   );
   assert.ok(arrived.length <= 1, `${target} arrived ${arrived.length} times`);
   // A refusal's page is the program's own.
-  const isOwnPage = arrived.length === 0 && [400, 413, 414, 431].includes(answer.status);
+  const isOwnPage = arrived.length === 0 && [400, 413, 414, 431, 502].includes(answer.status);
   const isRedirect = [301, 302, 303, 307, 308].includes(answer.status) && arrived.length === 0;
   return {
     status: answer.status,

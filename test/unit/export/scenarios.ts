@@ -351,6 +351,42 @@ export const SCENARIOS: readonly Scenario[] = [
     }),
     requests: [{ target: '/', differs: { nginx: 'it leaves them out' } }],
   },
+  {
+    name: 'what it can, and differs where docs/export.md says so',
+    config: (address, [one]) => ({
+      listeners: web(address, [{ match: { path: '/gone' }, pool: 'gone' }, { pool: 'one' }]),
+      // Nothing listens on an address of its own.
+      pools: { one: { targets: [one] }, gone: { targets: ['127.77.255.254:9'] } },
+    }),
+    requests: [
+      {
+        target: '/',
+        fields: { Connection: 'X-Dropped', 'X-Dropped': '1' },
+        differs: {
+          nginx: 'it passes on what Connection names',
+          haproxy: 'it passes on what Connection names',
+        },
+      },
+      { target: '/', fields: { X_Custom: '1' }, differs: { nginx: 'it drops names with _' } },
+      {
+        target: '/',
+        fields: { X_Forwarded_For: '1' },
+        differs: { haproxy: 'it passes on names with _' },
+      },
+      {
+        target: '/',
+        fields: { 'X-Forwarded-Odd': '1' },
+        differs: { nginx: 'it drops known ones' },
+      },
+      {
+        target: '/',
+        fields: { 'X-Long': 'x'.repeat(40_000) },
+        differs: { nginx: '400, not 431', haproxy: '400, not 431' },
+      },
+      { target: '/gone', differs: { haproxy: '503, not 502' } },
+      { method: 'POST', target: '/gone', body: 'x', differs: { haproxy: '503, not 502' } },
+    ],
+  },
   ...(['replace', 'append', 'off'] as const).map((forwarded) => forwardedScenario(forwarded, [])),
   forwardedScenario('replace', ['127.0.0.0/8', '::1']),
   forwardedScenario('replace', ['10.0.0.0/8']),
