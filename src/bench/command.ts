@@ -8,7 +8,6 @@ import { type BenchCommand, HELP, parseCommand, type RunOptions } from './option
 import { processTree } from './proc.ts';
 import { Processes, ramFolder } from './processes.ts';
 import { clock, Progress } from './progress.ts';
-import type { Report } from './report.ts';
 import { run } from './run.ts';
 
 /** A run that a signal stopped, as shells tell it. */
@@ -57,6 +56,8 @@ async function measureHere(options: RunOptions, parameters: readonly string[]): 
   if (options.out !== null) await mkdir(options.out, { recursive: true });
   const network = await enterNetwork(options.network, parameters);
   if (typeof network === 'number') return network;
+  // Before anything is measured: what shows it must not be missing afterwards.
+  const { renderReport } = await import('./html/report.ts');
   const progress = new Progress(process.stdout);
   let processes: Processes | null = null;
   const close = async (): Promise<void> => await processes?.close();
@@ -71,7 +72,15 @@ async function measureHere(options: RunOptions, parameters: readonly string[]): 
         return processes;
       },
     });
-    await writeOut(report, options, progress);
+    progress.say(`took ${clock(progress.elapsedSeconds)} min`);
+    if (options.out !== null) {
+      const json = join(options.out, 'report.json');
+      await writeFile(json, `${JSON.stringify(report, null, 1)}\n`);
+      progress.say(`everything that was measured: ${json}`);
+      const html = join(options.out, 'report.html');
+      await writeFile(html, renderReport(report));
+      progress.say(`to look at: ${html}`);
+    }
     return 0;
   } finally {
     progress.end();
@@ -85,7 +94,7 @@ function stopOnSignal(close: () => Promise<void>): void {
   const stop = (why: string): void => {
     if (isStopping) return;
     isStopping = true;
-    process.stdout.write('\n');
+    if (process.stdout.isTTY) process.stdout.write('\n');
     console.error(`bench: stopped by ${why}`);
     const end = (): void => {
       // Compilers and the like, which are no programs of the run.
@@ -99,6 +108,8 @@ function stopOnSignal(close: () => Promise<void>): void {
   };
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   onOutsideGone(() => stop('the end of the process that started it'));
+  // Whoever read it is gone, as head(1) is once it has seen enough.
+  process.stdout.on('error', () => stop('the end of its output'));
 }
 
 function kill(pid: number): void {
@@ -107,16 +118,4 @@ function kill(pid: number): void {
   } catch {
     // it has ended by itself
   }
-}
-
-async function writeOut(report: Report, { out }: RunOptions, progress: Progress): Promise<void> {
-  progress.say(`took ${clock(progress.elapsedSeconds)} min`);
-  if (out === null) return;
-  const json = join(out, 'report.json');
-  await writeFile(json, `${JSON.stringify(report, null, 1)}\n`);
-  progress.say(`everything that was measured: ${json}`);
-  const { renderReport } = await import('./html/report.ts');
-  const html = join(out, 'report.html');
-  await writeFile(html, renderReport(report));
-  progress.say(`to look at: ${html}`);
 }

@@ -19,6 +19,7 @@ import {
 import type { CaseRecord, Sample, SyscallRecord } from './report.ts';
 import { type Running, readCpu } from './running.ts';
 import type { Stage } from './stage.ts';
+import { median } from './statistics.ts';
 import { countSyscalls } from './syscalls.ts';
 import { arrivalOf } from './work.ts';
 
@@ -95,16 +96,21 @@ export function recordOf(item: Case): CaseRecord {
   };
 }
 
+/** Shorter runs of a closed loop, whose median is taken for the peak. */
+const PEAK_RUNS = 3;
+
 /** The rate of the case's work in a closed loop, through a contestant that is up. */
 export async function peakRate(bench: Bench, running: Running, item: Case): Promise<number> {
-  const seconds = Math.max(bench.pace.seconds, bench.pace.warmupSeconds);
-  const { rate, errors } = await runLoad(bench.tools, {
-    work: item.work,
-    port: running.port,
-    seconds,
-  });
-  if (errors.length > 0) throw new Error(errors.join(', '));
-  return rate;
+  const { tools, pace } = bench;
+  const task = { work: item.work, port: running.port };
+  await runLoad(tools, { ...task, seconds: pace.warmupSeconds });
+  const rates: number[] = [];
+  for (let i = 0; i < PEAK_RUNS; i++) {
+    const { rate, errors } = await runLoad(tools, { ...task, seconds: secondsOf(item, pace) });
+    if (errors.length > 0) throw new Error(errors.join(', '));
+    rates.push(rate);
+  }
+  return median(rates);
 }
 
 async function warmUp(bench: Bench, stage: Stage, item: Case): Promise<void> {

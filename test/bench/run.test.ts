@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findProgram } from '../../src/bench/contestant.ts';
 import { congestionControl } from '../../src/bench/machine.ts';
 import { findWay } from '../../src/bench/network.ts';
 import { REPORT_FORMAT, type Report } from '../../src/bench/report.ts';
@@ -168,6 +169,35 @@ describe('a run', () => {
       ['native'],
     );
     assert.match(text(), /goal: .*nginx.*no figure/);
+  });
+
+  for (const driver of ['wrk', 'autocannon']) {
+    const isThere = driver !== 'wrk' || findProgram('wrk') !== null;
+    const skip = isThere ? false : `LOUDLY SKIPPED: ${driver} is not installed`;
+    it(`is driven over HTTP by ${driver} too`, { timeout: 60_000, skip }, async () => {
+      const out = join(folder, driver);
+      const { child, text } = bench(
+        ...['--scenario', 'engines/http-small', '--proxies', 'native', '--driver', driver],
+        ...['--quick', '--rounds', '1', '--out', out],
+      );
+      const [code] = await once(child, 'close');
+      assert.equal(code, 0, text());
+      const { method, cases, notes } = readReport(out);
+      assert.match(method.driverVersion, new RegExp(`^${driver} \\d+\\.`));
+      const [sample] = cases[0]?.samples ?? [];
+      assert.ok(sample && isUsable(sample) && sample.generatorCpuSeconds > 0);
+      assert.ok(notes.some((note) => note.includes('whole seconds')));
+    });
+  }
+
+  it('stops when nobody reads what it says', { timeout: 60_000 }, async () => {
+    const run = bench('--scenario', 'rivals/udp-64x4', '--quick', '--rounds', '50');
+    await run.saying('this takes about');
+    living(run);
+    run.child.stdout?.destroy();
+    const [code] = await once(run.child, 'exit');
+    assert.equal(code, 130);
+    await untilNobodyLives(run);
   });
 
   it('has a network of its own, with the default congestion control, where that is permitted', {
