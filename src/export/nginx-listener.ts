@@ -3,7 +3,7 @@
 import type { Address } from '../config/address.ts';
 import type { ExportSettings, Notes } from './exported.ts';
 import { isBothFamilies, isUnix } from './facts.ts';
-import { block, type Definitions } from './nginx-text.ts';
+import { block, type Definitions, literal } from './nginx-text.ts';
 
 const STANDARD_OUTPUT = '/dev/stdout';
 const HTTP_RECORD =
@@ -56,6 +56,13 @@ function log(
   notes: Notes,
 ): string[] {
   if (accessLog === null) return [];
+  // With a variable in the name nginx opens the file for each line, and only where its folder of pages exists.
+  if (accessLog.includes('$')) {
+    return notes.warn(
+      `${path}.accessLog`,
+      'nginx cannot write a file with $ in its name: left out',
+    );
+  }
   const format = `sluice_${name}`;
   definitions.once(`log_format ${format}`, [
     `log_format ${format} escape=json '${record.replace('$sluice_listener', name)}';`,
@@ -66,7 +73,7 @@ function log(
       `${path}.accessLog`,
       'nginx counts seconds, and knows neither routes nor our words for errors',
     ),
-    `access_log ${definitions.value(file)} ${format};`,
+    `access_log ${literal(file)} ${format};`,
   ];
 }
 

@@ -2,10 +2,11 @@
 // without a target that is gone, socket files. The same assertions hold for our own engines in test/contract.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { DEADLINE_MS, within } from '../../support/deadline.ts';
+import { DEADLINE_MS, eventually, within } from '../../support/deadline.ts';
 import { fetchOnce, openHttp } from '../../support/http-client.ts';
 import { chunk, type HttpTarget, startHttpTarget } from '../../support/http-target.ts';
 import { connectRaw } from '../../support/raw-connection.ts';
@@ -248,6 +249,45 @@ for (const program of PROGRAMS) {
           targets.map(({ requests }) => requests.length),
           [4, 4],
         );
+      }),
+    );
+
+    it(
+      'writes an access log of JSON lines, whatever clients ask for',
+      given(program, async ({ scope }) => {
+        const place = scope.own(new Workplace());
+        const [target] = await targetsOf(scope, 1);
+        const socket = join(place.folder, 'tcp.sock');
+        const echo = scope.own(await startEchoTarget());
+        const file = join(place.folder, 'access log.json');
+        const accessLog = program === 'nginx' ? file : true;
+        const running = scope.own(
+          await startProgram(program, (address) => ({
+            listeners: {
+              web: { address, protocol: 'http', pool: 'all', accessLog },
+              db: { address: `unix:${socket}`, protocol: 'tcp', pool: 'echo', accessLog },
+            },
+            pools: { all: { targets: [target!.address] }, echo: { targets: [echo.address] } },
+          })),
+        );
+        await fetchOnce(running.port, 'GET', '/"\'x?q="');
+        const client = await connectRaw(socket);
+        client.end('hello');
+        await client.receivedText('hello');
+        await within(client.ended, 'the end');
+        const records = (): Record<string, unknown>[] => {
+          const text = program === 'nginx' ? readFileSync(file, 'utf8') : running.output;
+          return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+        };
+        await eventually('both records', () =>
+          ['web', 'db'].every((name) => records().some(({ listener }) => listener === name)),
+        );
+        const http = records().find(({ method }) => method === 'GET');
+        assert.equal(http?.status, 200);
+        assert.match(String(http?.path), /^\/("|#22)'x$/);
+        assert.ok(String(http?.target).endsWith(target!.address));
+        const tcp = records().find(({ listener }) => listener === 'db');
+        assert.equal(tcp?.bytesOut, 5);
       }),
     );
 

@@ -87,6 +87,8 @@ export class RunningProgram {
   readonly warnings: readonly string[];
   readonly #child: ChildProcess;
   readonly #place: Workplace;
+  /** What it wrote to standard output. */
+  output = '';
   #errors = '';
 
   constructor(child: ChildProcess, port: number, warnings: readonly string[], place: Workplace) {
@@ -94,6 +96,9 @@ export class RunningProgram {
     this.port = port;
     this.warnings = warnings;
     this.#place = place;
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text;
+    });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errors += text;
     });
@@ -134,10 +139,8 @@ export async function startProgram(
     const file = join(place.folder, 'configuration');
     writeFileSync(file, made.text);
     const args =
-      program === 'nginx'
-        ? ['-e', 'stderr', '-p', place.folder, '-c', file]
-        : ['-db', '-q', '-f', file];
-    const child = spawn(pathOf(program) ?? program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      program === 'nginx' ? ['-e', 'stderr', '-p', place.folder, '-c', file] : ['-db', '-f', file];
+    const child = spawn(pathOf(program) ?? program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const running = new RunningProgram(child, port, made.warnings, place);
     try {
       await running.ready();

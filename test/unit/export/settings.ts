@@ -279,12 +279,11 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     name: 'an access log in a file',
-    config: tcp({ accessLog: '/tmp/sluice $x "y".log' }),
+    config: tcp({ accessLog: '/tmp/sluice x "y".log' }),
     nginx: {
       lines: [
-        /^geo \$sluice_dollar/,
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is one of nginx's.
-        'access_log "/tmp/sluice ${sluice_dollar}x \\"y\\".log" sluice_db;',
+        /^log_format sluice_db escape=json /,
+        'access_log "/tmp/sluice x \\"y\\".log" sluice_db;',
       ],
       warnings: ['listeners.db.accessLog: '],
     },
@@ -292,6 +291,15 @@ export const SETTINGS: readonly Setting[] = [
       lines: [/^log stdout/],
       warnings: ['listeners.db.accessLog: HAProxy writes no files'],
     },
+  },
+  {
+    name: 'an access log in a file with a dollar in its name',
+    config: http({ accessLog: '/tmp/$x.log' }),
+    nginx: {
+      without: [/^access_log (?!off)/],
+      warnings: ['listeners.web.accessLog: nginx cannot write a file with $ in its name'],
+    },
+    haproxy: { warnings: ['listeners.web.accessLog: '] },
   },
   {
     name: 'a TCP listener',
