@@ -16,7 +16,7 @@ export interface Bar {
 
 const ROW = 25;
 const THICKNESS = 15;
-const MOST_LABEL = 170;
+const MOST_LABEL = 215;
 const GAP = 8;
 
 export function bars(rows: readonly Bar[], unit: string): Plot {

@@ -33,16 +33,19 @@ ${remarkList(remarksOn(page, record))}${details('Numbers', numbers(page, [record
 function barFigure(page: Page, record: CaseRecord, metric: Metric): Markup {
   const figures = figuresIn(page, record);
   const rows = [
-    ...figures.map((one): Bar => {
-      const value = one[metric];
-      const remark =
-        value === null
-          ? (one.errors[0] ?? 'not measured')
-          : metric === 'rate'
-            ? limitWords(one)
-            : '';
-      return { ...styleOf(page, one.contestant), value, remark };
-    }),
+    // Without a proxy there is no cost of one.
+    ...figures
+      .filter(({ contestant }) => contestant !== 'direct' || metric === 'rate')
+      .map((one): Bar => {
+        const value = one[metric];
+        const remark =
+          value === null
+            ? (one.errors[0] ?? 'not measured')
+            : metric === 'rate'
+              ? limitWords(one)
+              : '';
+        return { ...styleOf(page, one.contestant), value, remark };
+      }),
     ...Object.entries(record.absent)
       .filter(([id]) => !figures.some(({ contestant }) => contestant === id))
       .map(([id, reason]): Bar => ({ ...styleOf(page, id), value: null, remark: reason })),

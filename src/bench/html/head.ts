@@ -84,7 +84,9 @@ function ratioPlots(page: Page): Content {
     return [
       figure({
         title: `${capitalised(scenario)}: ${ours} ÷ the others`,
-        better: 'less than 1 is better, but for throughput',
+        better: own.some(({ isRate }) => isRate)
+          ? 'less than 1 is better, but for throughput'
+          : 'less than 1 is better',
         description: own
           .flatMap(({ title, rows }) =>
             rows.map(
@@ -105,7 +107,11 @@ function ratioPlots(page: Page): Content {
 function ratioGroup(
   { report, palette }: Page,
   record: CaseRecord,
-): readonly (RatioGroup & { readonly record: CaseRecord; readonly of: string })[] {
+): readonly (RatioGroup & {
+  readonly record: CaseRecord;
+  readonly of: string;
+  readonly isRate: boolean;
+})[] {
   const standings = record.series === null ? standingsOf(report, record) : [];
   const [first] = standings;
   if (!first) return [];
@@ -125,7 +131,7 @@ function ratioGroup(
     };
   });
   const what = `${METRIC_NAMES[metric]}${isMoreBetter(metric) ? ': more is better' : ''}`;
-  return [{ record, of, title: `${record.title} (${what})`, rows }];
+  return [{ record, of, isRate: isMoreBetter(metric), title: `${record.title} (${what})`, rows }];
 }
 
 export function method({ report }: Page): Markup {
@@ -139,7 +145,7 @@ export function method({ report }: Page): Markup {
       ? 'in a network namespace made for the run'
       : 'on the network of the machine itself';
   return html`<section id="method"><h2>Method</h2>
-<p>Each contestant first had to answer exactly right, was warmed up, and was then sampled for ${seconds} s in each of ${how.rounds} rounds, which go through the contestants forwards and backwards in turn. ${where}, ${network}, with TCP congestion control ${machine.congestionControl}; HTTP load came from ${driverName(how)}. Cost is the CPU time of all processes of a proxy for a piece of work, ratios are taken within a round, and intervals are 95 % bootstrap intervals of the median${surenessOf(how.rounds) < 0.95 && ` (from ${how.rounds} rounds, none can be surer than ${formatNumber(surenessOf(how.rounds) * 100)} %)`}; fewer than ${ENOUGH_ROUNDS} rounds claim nothing.</p>
+<p>Each contestant first had to answer exactly right, was warmed up, and was then sampled for ${seconds} s in each of ${how.rounds} rounds, which go through the contestants forwards and backwards in turn. ${where}, ${network}, with TCP congestion control ${machine.congestionControl}; HTTP load came from ${driverName(how)}. Cost is the CPU time of all processes of a proxy for a piece of work, ratios are taken within a round, and intervals are 95 % bootstrap intervals of the median${how.rounds >= ENOUGH_ROUNDS && surenessOf(how.rounds) < 0.95 && ` (from ${how.rounds} rounds, none can be surer than ${formatNumber(surenessOf(how.rounds) * 100)} %)`}; fewer than ${ENOUGH_ROUNDS} rounds claim nothing.</p>
 </section>
 `;
 }

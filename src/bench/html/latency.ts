@@ -17,7 +17,7 @@ export interface Distribution {
 }
 
 const GAP = 8;
-const MOST_LABEL = 150;
+const MOST_LABEL = 165;
 const STRIP = 34;
 /** To the right of the strips, for half of the last tick's label. */
 const MARGIN = 30;

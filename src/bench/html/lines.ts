@@ -45,7 +45,7 @@ export interface LinePlot {
 const HEIGHT = 290;
 const TOP = 22;
 const BOTTOM = HEIGHT - 44;
-const MOST_LABEL = 150;
+const MOST_LABEL = 165;
 const GAP = 8;
 const LABEL_GAP = FONT_SIZE + 2.5;
 

@@ -26,7 +26,7 @@ const ROW = 20;
 const HEADING = 22;
 const BETWEEN = 8;
 const VALUES = 60;
-const MOST_LABEL = 170;
+const MOST_LABEL = 225;
 const GAP = 8;
 
 /** `all` are the groups of every plot beside this one: they share one axis. */
