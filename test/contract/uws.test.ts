@@ -22,6 +22,7 @@ describeEngine({
         'http connections: answers a thousand pipelined requests, bodies among them',
         'http upgrade: a target that refuses to upgrade answers like any other, and the next bytes are a request',
         'http upgrade: a target that answers 200 to an upgrade gets no tunnel',
+        'generated answers: 400 for a malformed request, closed, and nothing forwarded',
       ],
     },
     {
@@ -61,7 +62,8 @@ describeEngine({
       ],
     },
     {
-      reason: 'uWebSockets.js shows nothing of a request before all of its head is there',
+      reason:
+        'uWebSockets.js has timeouts of its own for connections without a request, of ten seconds',
       cases: [
         'http timeouts: a request head that does not end in time: 408 and close, however it trickles',
         'http limits: 431 for a head that never ends, without waiting for its end',

@@ -3,7 +3,13 @@
 // has room or not, and tells of backpressure only for larger ones; so what arrives in one turn of the loop is written
 // in one piece, and after backpressure in pieces that are just large enough. Main thread; owned by its HttpListener.
 import type { IncomingMessage } from 'node:http';
-import type { ClientHead, ClientSide, RawRequest, Switched } from '../shared/client-side.ts';
+import type {
+  ClientHead,
+  ClientSide,
+  RawRequest,
+  RequestSource,
+  Switched,
+} from '../shared/client-side.ts';
 import type { FlatFields } from '../shared/field-rules.ts';
 import { interimBytes } from '../shared/response-head.ts';
 import { BodylessRequest, mayHaveBody, StreamedRequest } from './request-source.ts';
@@ -17,14 +23,7 @@ export interface HttpClientOptions {
   readonly raw: RawRequest;
   /** Of a request that could become a WebSocket. */
   readonly context: UwsContext | null;
-  /** The value of that field. */
   readonly connection: string;
-  /** How many connections have gone so far: what tells whether a write has closed one. */
-  readonly goneCount: () => number;
-  /** uWebSockets.js has all of the response. */
-  readonly onReleased: (hasClosed: boolean, isLast: boolean) => void;
-  /** The connection is a WebSocket now. */
-  readonly onSwitched: () => void;
 }
 
 const VERSION = 'HTTP/1.1 ';
@@ -34,9 +33,8 @@ const TELLING_BYTES = 17 * 1024;
 const WAITING_LIMIT = 128 * 1024;
 
 export class HttpClient implements ClientSide {
-  readonly request: BodylessRequest | StreamedRequest;
+  readonly request: RequestSource;
   readonly mayKeepAlive: boolean;
-  readonly #options: HttpClientOptions;
   readonly #response: UwsResponse;
   readonly #context: UwsContext | null;
   /** uWebSockets.js closes the connection behind this response, and leaves it to us to say so. */
@@ -53,33 +51,31 @@ export class HttpClient implements ClientSide {
   #isHeldBack = false;
   /** uWebSockets.js may still keep something of what was held back. */
   #isDoubtful = false;
+  #isInHandler = true;
   #isPaused = false;
   /** The exchange has given everything. */
   #hasAll = false;
   /** uWebSockets.js has it, or the client is gone. */
   #isOver = false;
-  #isReleased = false;
   #onDrain: (() => void) | null = null;
   #onFinished: (() => void) | null = null;
 
-  constructor(options: HttpClientOptions) {
-    const { response, raw, context, connection } = options;
-    this.#options = options;
+  constructor({ response, raw, context, connection }: HttpClientOptions) {
     this.#response = response;
     this.#context = context;
     // It looks no closer than at the length of the field's value.
     this.#isClosedForUs = connection.length === 'close'.length;
     this.mayKeepAlive = !this.#isClosedForUs && !/(?:^|,)\s*close\s*(?:,|$)/i.test(connection);
     response.onWritable(() => this.#onWritable());
-    this.request = mayHaveBody(raw)
-      ? new StreamedRequest(raw, () => this.#resume())
-      : new BodylessRequest(raw);
-  }
-
-  /** The next of the request's body; lent for the call. */
-  receive(chunk: ArrayBuffer, isLast: boolean): void {
-    if (this.request instanceof BodylessRequest) return;
-    if (!this.request.receive(chunk, isLast) && !isLast) this.#pause();
+    if (!mayHaveBody(raw)) {
+      this.request = new BodylessRequest(raw);
+      return;
+    }
+    const request = new StreamedRequest(raw, () => this.#resume());
+    this.request = request;
+    response.onData((chunk, isLast) => {
+      if (!request.receive(chunk, isLast) && !isLast) this.#pause();
+    });
   }
 
   get hasBegun(): boolean {
@@ -124,9 +120,16 @@ export class HttpClient implements ClientSide {
   end(body: Uint8Array | null): void {
     if (body !== null && body.length > 0 && this.#mayHaveBody) this.#push(body);
     this.#hasAll = true;
-    if (this.#isOver) this.#finish();
-    else if (!this.#isHeldBack) this.#cork();
+    // Bytes behind a request that is refused are not the next one: while there is no answer yet, uWebSockets.js closes
+    // the connection on them instead of serving them.
+    if (this.#isInHandler && this.#head?.closes === true) setImmediate(this.#finishWriting);
+    else this.#finishWriting();
   }
+
+  readonly #finishWriting = (): void => {
+    if (this.#isOver) this.#finish();
+    else if (!this.#isHeldBack) this.#response.cork(this.#writeWaiting);
+  };
 
   onFinished(listener: () => void): void {
     this.#onFinished = listener;
@@ -136,6 +139,11 @@ export class HttpClient implements ClientSide {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#response.close();
+  }
+
+  /** uWebSockets.js has gone on: whatever comes now comes later. */
+  leaveHandler(): void {
+    this.#isInHandler = false;
   }
 
   /** The response must not be touched any more. False when that is nothing new. */
@@ -157,7 +165,6 @@ export class HttpClient implements ClientSide {
       return;
     }
     this.#isOver = true;
-    this.#options.onSwitched();
     relayWebSocket(switched, {
       response: this.#response,
       context,
@@ -180,7 +187,7 @@ export class HttpClient implements ClientSide {
   readonly #flushDue = (): void => {
     this.#isFlushDue = false;
     if (this.#isOver || this.#isHeldBack || this.#waitingBytes === 0) return;
-    this.#cork();
+    this.#response.cork(this.#writeWaiting);
     this.#tellDrained();
   };
 
@@ -196,19 +203,6 @@ export class HttpClient implements ClientSide {
   #putBack(rest: Uint8Array): void {
     this.#waiting = rest.length > 0 ? [rest] : [];
     this.#waitingBytes = rest.length;
-  }
-
-  /** Writes in one piece, and looks whether that was the last of it. */
-  #cork(): void {
-    const { goneCount, onReleased } = this.#options;
-    const before = goneCount();
-    this.#response.cork(this.#writeWaiting);
-    if (!this.#isOver) return;
-    if (!this.#isReleased) {
-      this.#isReleased = true;
-      onReleased(goneCount() !== before, this.#head?.closes === true);
-    }
-    if (this.#hasAll) this.#finish();
   }
 
   /** Corked, and not held back. */
@@ -242,6 +236,7 @@ export class HttpClient implements ClientSide {
     this.#writeHead(false);
     this.#over();
     this.#response.endWithoutBody();
+    this.#finish();
   }
 
   /** All of it is here, so that it can go at once and uWebSockets.js close the connection behind it. */
@@ -255,6 +250,7 @@ export class HttpClient implements ClientSide {
     this.#writeHead(true);
     this.#over();
     this.#response.end(this.#take(this.#waitingBytes), true);
+    this.#finish();
   }
 
   #writeLength(length: number): void {
@@ -279,6 +275,7 @@ export class HttpClient implements ClientSide {
       if (rest.length > 0) this.#putBack(Buffer.concat([rest, ...this.#waiting]));
       this.#noteTaken(isTaken, part.length);
     }
+    if (this.#isOver && this.#hasAll) this.#finish();
   }
 
   #writeChunks(): void {
@@ -291,6 +288,7 @@ export class HttpClient implements ClientSide {
     if (!this.#hasAll) return;
     this.#over();
     this.#response.end('');
+    this.#finish();
   }
 
   get #pieceBytes(): number {
@@ -309,7 +307,7 @@ export class HttpClient implements ClientSide {
     this.#isHeldBack = false;
     this.#isDoubtful = true;
     // Leaving a cork makes uWebSockets.js try again with what it has kept itself.
-    this.#cork();
+    this.#response.cork(this.#writeWaiting);
     if (this.#isHeldBack) return false;
     this.#tellDrained();
     return true;

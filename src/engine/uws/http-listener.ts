@@ -1,5 +1,6 @@
-// An http listener on uWebSockets.js: an app of its own, its connections and the exchanges that are in progress. It
-// hands a request to the connection that claims it. Main thread.
+// An http listener on uWebSockets.js: an app of its own, the exchanges that are in progress, and how many connections
+// there are. uWebSockets.js keeps connections to itself between requests, so that one that is idle can neither be
+// timed nor closed alone: when the listener drains, they close with the last exchange. Main thread.
 import fs from 'node:fs';
 import net from 'node:net';
 import type { SocketAddress } from '../../contract/address.ts';
@@ -11,7 +12,6 @@ import { type Listening, listenFailure, listenStream } from '../shared/listening
 import type { LiveListener } from '../shared/live-plan.ts';
 import { hostOf } from './client-host.ts';
 import { HttpClient } from './http-client.ts';
-import { type Arrival, HttpConnection } from './http-connection.ts';
 import { readRawRequest } from './request-source.ts';
 import type {
   UwsApp,
@@ -23,6 +23,8 @@ import type {
 } from './uwebsockets.d.ts';
 import { webSocketBehavior } from './websocket-relay.ts';
 
+/** How long the last bytes of the last answer get to leave. */
+const LINGER_MS = 50;
 /** Beyond this a path does not fit the kernel's address, and uWebSockets.js does not look. */
 const UNIX_PATH_BYTES = 107;
 
@@ -56,13 +58,7 @@ class HttpListener implements Listening {
   #listener: LiveListener;
   /** Who counts the connections that are open. */
   #stats: EntityStats;
-  readonly #connections = new Set<HttpConnection>();
-  /** Connections that are open, WebSockets among them. */
-  #open = 0;
-  /** Connections that have closed, ever. */
-  #gone = 0;
-  /** A request whose connection has not claimed it yet. */
-  #arrival: Arrival | null = null;
+  #connections = 0;
   #socket: UwsListenSocket | null = null;
   #isDraining = false;
   #onClosed: () => void = ignore;
@@ -81,11 +77,11 @@ class HttpListener implements Listening {
       .ws(
         '/*',
         webSocketBehavior(
-          (response, request, context) => this.#onRequest(response, request, context),
+          (response, request, context) => this.#serve(response, request, context),
           () => this.#onConnectionGone(),
         ),
       )
-      .any('/*', (response, request) => this.#onRequest(response, request, null));
+      .any('/*', (response, request) => this.#serve(response, request, null));
   }
 
   get address(): SocketAddress {
@@ -114,9 +110,9 @@ class HttpListener implements Listening {
   use(listener: LiveListener): void {
     this.#listener = listener;
     if (listener.stats === this.#stats) return;
-    this.#stats.add('active', -this.#open);
+    this.#stats.add('active', -this.#connections);
     this.#stats = listener.stats;
-    this.#stats.add('active', this.#open);
+    this.#stats.add('active', this.#connections);
   }
 
   retire(): void {
@@ -126,7 +122,7 @@ class HttpListener implements Listening {
   drain(): void {
     this.#isDraining = true;
     this.#stopListening();
-    for (const connection of [...this.#connections]) connection.drain();
+    if (this.#exchanges.size === 0) this.#app.close();
     this.#settle();
   }
 
@@ -151,9 +147,9 @@ class HttpListener implements Listening {
       return;
     }
     const { plan, stats } = this.#listener;
-    this.#open++;
+    this.#connections++;
     this.#stats.add('active');
-    if (plan.maxConnections > 0 && this.#open > plan.maxConnections) {
+    if (plan.maxConnections > 0 && this.#connections > plan.maxConnections) {
       stats.error('connection_limit');
       const text = errorBytes('connection_limit').subarray('HTTP/1.1 '.length, -'\r\n'.length);
       response.cork(() => response.writeStatus(text));
@@ -161,83 +157,47 @@ class HttpListener implements Listening {
       return;
     }
     stats.add('connections');
-    const connection: HttpConnection = new HttpConnection({
-      response,
-      claim: () => this.#claim(),
-      onTurnEnd: () => this.#claim()?.response.close(),
-      firstMs: plan.timeouts.requestHeaderMs,
-      keepAliveMs: () => this.#listener.plan.timeouts.keepAliveMs,
-      onGone: () => this.#connections.delete(connection),
-    });
-    this.#connections.add(connection);
-    if (this.#isDraining) connection.drain();
   }
 
   #onConnectionGone(): void {
-    this.#open--;
-    this.#gone++;
+    this.#connections--;
     this.#stats.add('active', -1);
     this.#settle();
   }
 
-  #claim(): Arrival | null {
-    const arrival = this.#arrival;
-    this.#arrival = null;
-    return arrival;
-  }
-
   #settle(): void {
-    if (this.#isDraining && this.#open === 0 && this.#exchanges.size === 0) this.#onClosed();
+    if (this.#isDraining && this.#connections === 0 && this.#exchanges.size === 0) this.#onClosed();
   }
 
-  #onRequest(response: UwsResponse, request: UwsRequest, context: UwsContext | null): void {
-    // One that was not claimed came on a connection that must not have sent it yet.
-    this.#claim()?.response.close();
+  #serve(response: UwsResponse, request: UwsRequest, context: UwsContext | null): void {
     const raw = readRawRequest(request);
-    const connectionField = request.getHeader('connection');
-    let connection: HttpConnection | null = null;
-    let client: HttpClient | null = null;
-    let exchange: HttpExchange | null = null;
-    response.onAborted(() => {
-      connection?.onGone();
-      if (client?.onAborted()) exchange?.abort('client_aborted');
-    });
-    this.#arrival = {
-      response,
-      begin: (claimant) => {
-        connection = claimant;
-        client = new HttpClient({
-          response,
-          raw,
-          context,
-          connection: connectionField,
-          goneCount: () => this.#gone,
-          onReleased: (hasClosed, isLast) => claimant.onReleased(hasClosed, isLast),
-          onSwitched: () => claimant.onGone(),
-        });
-        exchange = this.#exchange(client, response);
-        return client;
-      },
-      start: () => exchange?.start(),
-    };
-  }
-
-  #exchange(client: HttpClient, response: UwsResponse): HttpExchange {
     const clientHost = hostOf(response.getRemoteAddress());
     const port = response.getRemotePort?.();
-    const exchange: HttpExchange = new HttpExchange({
+    const connection = request.getHeader('connection');
+    const client = new HttpClient({ response, raw, context, connection });
+    const exchange = new HttpExchange({
       client,
       clientHost,
       clientName: port === undefined ? clientHost || 'unix' : clientName(clientHost, port),
       listener: this.#listener,
       isLast: () => this.#isDraining,
-      onDone: () => {
-        this.#exchanges.delete(exchange);
-        this.#settle();
-      },
+      onDone: () => this.#onDone(exchange),
+    });
+    response.onAborted(() => {
+      if (client.onAborted()) exchange.abort('client_aborted');
     });
     this.#exchanges.add(exchange);
-    return exchange;
+    exchange.start();
+    client.leaveHandler();
+  }
+
+  #onDone(exchange: HttpExchange): void {
+    this.#exchanges.delete(exchange);
+    if (!this.#isDraining || this.#exchanges.size > 0) return;
+    setTimeout(() => {
+      if (this.#exchanges.size === 0) this.#app.close();
+    }, LINGER_MS);
+    this.#settle();
   }
 }
 
