@@ -37,6 +37,7 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
     return DefineClass(env, "NativeEngine",
                        {InstanceMethod<&NativeEngine::apply>("apply"),
                         InstanceMethod<&NativeEngine::settled>("settled"),
+                        InstanceMethod<&NativeEngine::loopProblem>("loopProblem"),
                         InstanceMethod<&NativeEngine::snapshot>("snapshot"),
                         InstanceMethod<&NativeEngine::targetStates>("targetStates"),
                         InstanceMethod<&NativeEngine::drain>("drain"),
@@ -52,8 +53,13 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
       Napi::TypeError::New(env_, "workers: expected 1 to 256").ThrowAsJavaScriptException();
       return;
     }
+    worker::LoopKind loop = worker::LoopKind::Epoll;
+    if (!readLoop(info, loop)) {
+      Napi::TypeError::New(env_, "loop: expected epoll or io_uring").ThrowAsJavaScriptException();
+      return;
+    }
     napi_type_tag_object(env_, info.This(), &kEngineTag);
-    engine_ = std::make_unique<worker::Engine>(workers);
+    engine_ = std::make_unique<worker::Engine>(workers, loop);
     napi_add_env_cleanup_hook(env_, &NativeEngine::onEnvironmentEnd, this);
   }
   ~NativeEngine() override {
@@ -63,6 +69,16 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
   }
 
  private:
+  static bool readLoop(const Napi::CallbackInfo& info, worker::LoopKind& loop) {
+    if (info.Length() < 2 || info[1].IsUndefined()) {
+      return true;
+    }
+    const std::string name =
+        info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string();
+    loop = name == "io_uring" ? worker::LoopKind::IoUring : worker::LoopKind::Epoll;
+    return name == "epoll" || name == "io_uring";
+  }
+
   static void onEnvironmentEnd(void* self) { static_cast<NativeEngine*>(self)->engine_->close(); }
 
   bool isEngine(const Napi::CallbackInfo& info) {
@@ -108,6 +124,10 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
 
   Napi::Value settled(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), isEngine(info) && engine_->isSettled());
+  }
+
+  Napi::Value loopProblem(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), isEngine(info) ? engine_->loopProblem() : std::string());
   }
 
   template<typename Fill>
@@ -161,9 +181,11 @@ struct Instance {
 Napi::Value createEngine(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto* instance = env.GetInstanceData<Instance>();
-  const napi_value workers = info.Length() > 0 ? static_cast<napi_value>(info[0])
-                                               : static_cast<napi_value>(env.Undefined());
-  return instance->engineClass.New({workers}).UnwrapOr(Napi::Object());
+  const auto argument = [&](std::size_t index) {
+    return info.Length() > index ? static_cast<napi_value>(info[index])
+                                 : static_cast<napi_value>(env.Undefined());
+  };
+  return instance->engineClass.New({argument(0), argument(1)}).UnwrapOr(Napi::Object());
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

@@ -33,14 +33,16 @@ void Acceptor::close() noexcept {
   loop_.unqueue(*this);
   if (fd_.isOpen()) {
     // Another worker may hold the same socket, so closing alone would not end the registration.
-    loop_.unwatch(fd_.get());
+    loop_.unwatch(fd_.get(), *this);
+    fd_.reset();
+    // Whoever is told that the listener is closed finds it so.
+    loop_.settle();
   }
-  fd_.reset();
   reserve_.reset();
 }
 
 void Acceptor::rest() noexcept {
-  loop_.unwatch(fd_.get());
+  loop_.unwatch(fd_.get(), *this);
   loop_.arm(rest_, kRestMs);
 }
 

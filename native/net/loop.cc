@@ -23,6 +23,13 @@ Loop::Loop() noexcept
   readClock();
 }
 
+void Loop::useRing(const RingSizes& sizes) noexcept {
+  ring_ = Ring::open(sizes, ringProblem_);
+  if (ring_ != nullptr) {
+    epoll_.reset();
+  }
+}
+
 void Loop::readClock() noexcept {
   nowNs_ = readNs(CLOCK_MONOTONIC);
   if (wallReadMs_ == 0 || nowMs() - wallReadMs_ >= 1000) {
@@ -32,6 +39,10 @@ void Loop::readClock() noexcept {
 }
 
 Status Loop::watch(int fd, std::uint32_t events, Source& source) noexcept {
+  if (ring_ != nullptr) {
+    source.watch_ = ring_->watch(fd, events, source);
+    return {};
+  }
   epoll_event event{};
   event.events = events;
   event.data.ptr = &source;
@@ -41,8 +52,34 @@ Status Loop::watch(int fd, std::uint32_t events, Source& source) noexcept {
   return {};
 }
 
-void Loop::unwatch(int fd) noexcept {
+void Loop::unwatch(int fd, Source& source) noexcept {
+  if (ring_ != nullptr) {
+    ring_->release(source.watch_);
+    return;
+  }
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void Loop::forget(Source& source) noexcept {
+  // epoll forgets by itself what is closed.
+  if (ring_ != nullptr) {
+    ring_->release(source.watch_);
+  }
+}
+
+void Loop::settle() noexcept {
+  if (ring_ != nullptr) {
+    ring_->settle();
+  }
+}
+
+void Loop::finish() noexcept {
+  if (ring_ != nullptr) {
+    ring_->finish();
+  }
+  bury();
+  // Here, not with the loop: the kernel ends it on the thread that it belongs to.
+  ring_.reset();
 }
 
 void Loop::queue(Source& source) noexcept {
@@ -93,14 +130,24 @@ void Loop::bury() noexcept {
   }
 }
 
-void Loop::turn() noexcept {
-  const int timeout = queueHead_ != nullptr ? 0 : wheel_.nextDelayMs(nowMs());
+void Loop::pollEvents(int timeoutMs) noexcept {
   std::array<epoll_event, kMaxEvents> events;
-  const int count = syscall::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout);
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeoutMs);
   readClock();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     static_cast<Source*>(event.data.ptr)->onEvents(event.events);
+  }
+}
+
+void Loop::turn() noexcept {
+  const int timeoutMs = queueHead_ != nullptr ? 0 : wheel_.nextDelayMs(nowMs());
+  if (ring_ != nullptr) {
+    ring_->wait(timeoutMs);
+    readClock();
+    ring_->tell();
+  } else {
+    pollEvents(timeoutMs);
   }
   runQueue();
   wheel_.advance(nowMs());

@@ -1,6 +1,6 @@
-// The event loop of one worker, on epoll, edge-triggered; each source is registered once for its
-// life. Runs on the worker's thread alone and owns the clock of the turn, the timers and the list
-// of what died in it.
+// The event loop of one worker, on epoll, edge-triggered, each source registered once for its life;
+// or on an io_uring (ring.h). Runs on the worker's thread alone and owns the clock of the turn, the
+// timers and the list of what died in it.
 //
 // Nothing above net/ sees readiness: owners are told what happened (bytes arrived, there is room
 // again, a connection stands). Objects that die during a turn are disposed of at its end, so that
@@ -10,11 +10,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 
 #include "base/buffer_pool.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "net/ring.h"
 #include "net/timer_wheel.h"
 
 namespace sluice::net {
@@ -34,6 +37,9 @@ class Source {
 
  protected:
   ~Source() = default;
+
+  /// On a ring: the request that tells of events.
+  Ring::Handle watch_ = Ring::kNone;
 
  private:
   friend class Loop;
@@ -61,17 +67,31 @@ class Loop {
   Loop() noexcept;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
+  ~Loop() = default;
 
-  /// False when the kernel gave no epoll instance.
-  [[nodiscard]] bool isOpen() const noexcept { return epoll_.isOpen(); }
+  /// False when the kernel gave neither.
+  [[nodiscard]] bool isOpen() const noexcept { return ring_ != nullptr || epoll_.isOpen(); }
+  /// Goes over to an io_uring, or stays on epoll and says why in ringProblem(). To be called on the
+  /// thread that will turn the loop, before anything is watched or made for it.
+  void useRing(const RingSizes& sizes = {}) noexcept;
+  [[nodiscard]] const std::string& ringProblem() const noexcept { return ringProblem_; }
+  /// Null on epoll.
+  [[nodiscard]] Ring* ring() noexcept { return ring_.get(); }
 
   /// One turn: waits for events or the next timer, tells the owners, fires timers, disposes of the
   /// dead.
   void turn() noexcept;
+  /// Lets go of every source; no turn may follow. To be called on the thread that turned it.
+  void finish() noexcept;
 
+  /// `events` are epoll's bits.
   [[nodiscard]] Status watch(int fd, std::uint32_t events, Source& source) noexcept;
-  /// For a source that stays open but rests; closing its descriptor is enough otherwise.
-  void unwatch(int fd) noexcept;
+  /// For a source that rests, or whose socket others hold as well.
+  void unwatch(int fd, Source& source) noexcept;
+  /// For a source whose descriptor is about to be closed. The kernel may hold the socket until the
+  /// end of the turn; after settle() no longer.
+  void forget(Source& source) noexcept;
+  void settle() noexcept;
 
   /// Calls source.onEvents(0) later in this turn or in the next, which then does not wait.
   void queue(Source& source) noexcept;
@@ -99,6 +119,11 @@ class Loop {
   void runQueue() noexcept;
   void bury() noexcept;
 
+  /// Waits for events, or as long; reads the clock; tells the owners.
+  void pollEvents(int timeoutMs) noexcept;
+
+  std::string ringProblem_;
+  std::unique_ptr<Ring> ring_;
   UniqueFd epoll_;
   std::uint64_t nowNs_ = 0;
   std::uint64_t wallOffsetMs_ = 0;

@@ -46,8 +46,13 @@ void Pump::start(Stream& from, Stream& to, std::uint64_t limit) noexcept {
   remaining_ = limit;
   lost_ = 0;
   isSourceEof_ = false;
+  isHeldBlocked_ = false;
   from.outgoing_ = this;
   to.incoming_ = this;
+  if (from.ring_ != nullptr) {
+    from.leaveShot();
+    to.sendDeferred();
+  }
   // Not run from here: the owner is in the middle of something.
   from.hasInput_ = true;
   from.loop_.queue(from);
@@ -62,6 +67,7 @@ void Pump::stop() noexcept {
   from_ = nullptr;
   to_ = nullptr;
   lost_ = inPipe_;
+  isHeldBlocked_ = false;
   releasePipe();
 }
 
@@ -104,7 +110,10 @@ Pump::Step Pump::fill() noexcept {
     // With bytes in the pipe it may be the pipe that is full: the source is asked again once it is
     // empty.
     if (inPipe_ == 0) {
-      from_->hasInput_ = false;
+      if (from_->ring_ != nullptr) {
+        from_->sawUrgent_ = from_->hasUrgent();
+      }
+      from_->hasInput_ = from_->sawUrgent_;
     }
     return Step::Blocked;
   }
@@ -125,6 +134,9 @@ Pump::Step Pump::empty() noexcept {
       continue;
     }
     if (put < 0 && errno == EAGAIN) {
+      if (to_->ring_ != nullptr) {
+        to_->awaitRoom();
+      }
       return Step::Blocked;
     }
     finish(PumpEnd::SinkReset);
@@ -133,7 +145,49 @@ Pump::Step Pump::empty() noexcept {
   return Step::Moved;
 }
 
+bool Pump::passHeld() noexcept {
+  if (!to_->unsent_.isEmpty()) {
+    return false;
+  }
+  HeldBytes& held = from_->held_;
+  while (!held.isEmpty() && remaining_ > 0) {
+    const std::string_view bytes = held.view();
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, bytes.size()));
+    const SendResult sent = to_->sendNow(bytes.substr(0, want));
+    if (sent.isFailed) {
+      finish(PumpEnd::SinkReset);
+      return false;
+    }
+    held.consume(sent.taken);
+    if (remaining_ != kNoLimit) {
+      remaining_ -= sent.taken;
+    }
+    isHeldBlocked_ = sent.taken < want;
+    to_->wantsRoom_ = false;
+    if (sent.taken > 0) {
+      owner_.onPumped(*this, sent.taken);
+    }
+    if (isHeldBlocked_) {
+      return false;
+    }
+  }
+  if (remaining_ == 0) {
+    finish(PumpEnd::Limit);
+    return false;
+  }
+  if (from_->hasHeldEnd_) {
+    const bool isEof = from_->heldEnd_ == StreamEnd::Eof;
+    finish(isEof ? PumpEnd::SourceEof : PumpEnd::SourceReset);
+    return false;
+  }
+  // The kernel still receives for it: its last word brings us back.
+  return !from_->isShot_;
+}
+
 void Pump::run() noexcept {
+  if (from_->ring_ != nullptr && inPipe_ == 0 && !passHeld()) {
+    return;
+  }
   if (!pipe_.read.isOpen()) {
     pipe_ = pipes_.take();
     if (!pipe_.read.isOpen()) {

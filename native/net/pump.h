@@ -71,7 +71,7 @@ class Pump {
   void stop() noexcept;
   [[nodiscard]] bool isRunning() const noexcept { return from_ != nullptr; }
   /// Bytes wait for room in the sink.
-  [[nodiscard]] bool isBlocked() const noexcept { return inPipe_ > 0; }
+  [[nodiscard]] bool isBlocked() const noexcept { return inPipe_ > 0 || isHeldBlocked_; }
   /// Bytes that had left the source and not reached the sink when the pump last stopped.
   [[nodiscard]] std::size_t lostBytes() const noexcept { return lost_; }
 
@@ -81,6 +81,8 @@ class Pump {
   enum class Step : std::uint8_t { Moved, Blocked, Ended };
 
   void run() noexcept;
+  /// On a ring: first what the source holds. False when it is not the pipe's turn.
+  [[nodiscard]] bool passHeld() noexcept;
   Step fill() noexcept;
   Step empty() noexcept;
   void finish(PumpEnd end) noexcept;
@@ -96,6 +98,8 @@ class Pump {
   /// Still to be read from the source.
   std::uint64_t remaining_ = 0;
   bool isSourceEof_ = false;
+  /// The sink has no room for what the source holds.
+  bool isHeldBlocked_ = false;
 };
 
 } // namespace sluice::net

@@ -16,10 +16,6 @@ namespace sluice::net {
 
 namespace {
 
-constexpr std::uint32_t kStreamEvents = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-/// Receives in a row before others get their turn.
-constexpr int kReceiveBudget = 8;
-
 Errc connectError(int error) noexcept {
   switch (error) {
   case ECONNREFUSED:
@@ -44,6 +40,14 @@ Errc connectError(int error) noexcept {
   }
 }
 
+std::size_t bytesOf(std::span<const iovec> parts) noexcept {
+  std::size_t total = 0;
+  for (const iovec& part : parts) {
+    total += part.iov_len;
+  }
+  return total;
+}
+
 } // namespace
 
 void sendOnce(const UniqueFd& fd, std::string_view bytes) noexcept {
@@ -52,11 +56,23 @@ void sendOnce(const UniqueFd& fd, std::string_view bytes) noexcept {
 
 Status Stream::adopt(UniqueFd fd) noexcept {
   fd_ = std::move(fd);
-  Status status = loop_.watch(fd_.get(), kStreamEvents, *this);
+  Status status = watchInput();
   if (!status) {
     fd_.reset();
   }
   return status;
+}
+
+Status Stream::watchInput() noexcept {
+  if (ring_ == nullptr) {
+    return loop_.watch(fd_.get(), kInputEvents | EPOLLPRI | EPOLLOUT, *this);
+  }
+  if (isConnecting_) {
+    awaitRoom();
+  } else {
+    watchEdges(kInputEvents);
+  }
+  return {};
 }
 
 Status Stream::connect(const SocketAddress& address) noexcept {
@@ -76,7 +92,7 @@ Status Stream::connect(const SocketAddress& address) noexcept {
   }
   isConnecting_ = true;
   fd_ = std::move(fd);
-  Status status = loop_.watch(fd_.get(), kStreamEvents, *this);
+  Status status = watchInput();
   if (!status) {
     close();
   }
@@ -85,12 +101,17 @@ Status Stream::connect(const SocketAddress& address) noexcept {
 
 void Stream::startReceive() noexcept {
   isReceiving_ = true;
-  if (hasInput_) {
+  if (ring_ != nullptr && !hasHeld() && mayBeShot()) {
+    enterShot();
+  } else if (hasInput_ || hasHeld()) {
     loop_.queue(*this);
   }
 }
 
 bool Stream::hasInput() noexcept {
+  if (hasHeld()) {
+    return true;
+  }
   char next = 0;
   if (hasInput_ && ::recv(fd_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) {
     hasInput_ = false;
@@ -106,11 +127,31 @@ SendResult Stream::send(std::string_view bytes) noexcept {
 
 SendResult Stream::send(std::span<const iovec> parts) noexcept {
   SLUICE_ASSERT(fd_.isOpen() && !isConnecting_);
-  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
-  std::size_t total = 0;
-  for (const iovec& part : parts) {
-    total += part.iov_len;
+  if (ring_ != nullptr) {
+    const std::size_t total = bytesOf(parts);
+    if (mayDefer() && ring_->defer(*this, fd_.get(), parts, total)) {
+      return {.taken = total, .isFailed = false};
+    }
+    sendDeferred();
+    if (isSendBroken_ || wasResetTold_) {
+      return {.taken = 0, .isFailed = true};
+    }
+    if (!unsent_.isEmpty()) {
+      wantsRoom_ = true;
+      return {};
+    }
   }
+  return sendNow(parts);
+}
+
+SendResult Stream::sendNow(std::string_view bytes) noexcept {
+  const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  return sendNow({&part, 1});
+}
+
+SendResult Stream::sendNow(std::span<const iovec> parts) noexcept {
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  const std::size_t total = bytesOf(parts);
   ssize_t sent = 0;
   do {
     if (parts.size() == 1) {
@@ -132,11 +173,21 @@ SendResult Stream::send(std::span<const iovec> parts) noexcept {
   const auto taken = static_cast<std::size_t>(sent);
   if (taken < total) {
     wantsRoom_ = true;
+    if (ring_ != nullptr) {
+      awaitRoom();
+    }
   }
   return {.taken = taken, .isFailed = false};
 }
 
 void Stream::shutdownSend() noexcept {
+  if (ring_ != nullptr) {
+    sendDeferred();
+    isShutdownDue_ = !unsent_.isEmpty();
+    if (isShutdownDue_) {
+      return;
+    }
+  }
   ::shutdown(fd_.get(), SHUT_WR);
 }
 
@@ -148,6 +199,9 @@ void Stream::close() noexcept {
     incoming_->stop();
   }
   loop_.unqueue(*this);
+  if (ring_ != nullptr && fd_.isOpen()) {
+    leaveRing();
+  }
   isConnecting_ = false;
   isReceiving_ = false;
   wantsRoom_ = false;
@@ -159,6 +213,10 @@ void Stream::close() noexcept {
 
 void Stream::abort() noexcept {
   if (fd_.isOpen()) {
+    if (ring_ != nullptr) {
+      sendDeferred();
+      unsent_.clear(loop_.buffers());
+    }
     const linger now{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
@@ -168,6 +226,8 @@ void Stream::abort() noexcept {
 void Stream::end(StreamEnd how) noexcept {
   isReceiving_ = false;
   hasInput_ = false;
+  wasEndTold_ = true;
+  wasResetTold_ = how == StreamEnd::Reset;
   owner_->onReceiveEnd(*this, how);
 }
 
@@ -176,6 +236,9 @@ void Stream::finishConnect() noexcept {
   socklen_t length = sizeof error;
   ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
   isConnecting_ = false;
+  if (ring_ != nullptr && error == 0) {
+    watchEdges(kInputEvents);
+  }
   owner_->onConnected(*this, error == 0 ? Errc::None : connectError(error));
 }
 
@@ -186,11 +249,19 @@ void Stream::receive() noexcept {
     const ssize_t got = syscall::recv(fd_.get(), scratch.data(), want, 0);
     if (got > 0) {
       const auto size = static_cast<std::size_t>(got);
-      const bool isDrained = size < want && !sawEnd_ && !sawUrgent_;
+      // A ring does not tell of urgent data, so there a short receive says nothing.
+      const bool isDrained = size < want && !sawEnd_ && !sawUrgent_ && ring_ == nullptr;
       if (isDrained) {
         hasInput_ = false;
       }
+      if (ring_ != nullptr) {
+        noteReceive(size < want);
+      }
       owner_->onReceived(*this, {scratch.data(), size});
+      if (ring_ != nullptr && isReceiving_ && mayBeShot()) {
+        enterShot();
+        return;
+      }
       if (isDrained || !isReceiving_ || outgoing_ != nullptr) {
         return;
       }
@@ -212,6 +283,25 @@ void Stream::receive() noexcept {
   loop_.queue(*this);
 }
 
+void Stream::onRoom() noexcept {
+  if (ring_ != nullptr) {
+    room_ = Ring::kNone;
+    if (isConnecting_) {
+      finishConnect();
+      return;
+    }
+    if (!sendUnsent()) {
+      return;
+    }
+  }
+  if (incoming_ != nullptr) {
+    incoming_->run();
+  } else if (wantsRoom_) {
+    wantsRoom_ = false;
+    owner_->onSendRoom(*this);
+  }
+}
+
 void Stream::onEvents(std::uint32_t events) noexcept {
   if (!fd_.isOpen()) {
     return;
@@ -220,6 +310,9 @@ void Stream::onEvents(std::uint32_t events) noexcept {
     hasInput_ = true;
     sawUrgent_ = sawUrgent_ || (events & EPOLLPRI) != 0;
     sawEnd_ = sawEnd_ || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  }
+  if (ring_ != nullptr && !workOffHeld()) {
+    return;
   }
   if (isConnecting_) {
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) == 0) {
@@ -230,12 +323,7 @@ void Stream::onEvents(std::uint32_t events) noexcept {
       return;
     }
   } else if ((events & EPOLLOUT) != 0) {
-    if (incoming_ != nullptr) {
-      incoming_->run();
-    } else if (wantsRoom_) {
-      wantsRoom_ = false;
-      owner_->onSendRoom(*this);
-    }
+    onRoom();
     if (!fd_.isOpen()) {
       return;
     }

@@ -1,9 +1,14 @@
 // One TCP or unix stream connection, accepted or connecting. Completion-style: the owner says that
 // it wants to receive and is handed bytes; it offers bytes to send and learns how many were taken.
 //
+// On a ring (stream_ring.cc) a stream is watched like on epoll, or *shot*: the kernel receives for
+// it, time and again, and small sends wait for the end of the turn. It is shot while what arrives
+// is small and wanted; what had been received already when that changes is held for later.
+//
 // Lives on one worker; its owner makes it, may hand it to another owner, closes and disposes of it.
 #pragma once
 
+#include <sys/epoll.h>
 #include <sys/uio.h>
 
 #include <cstddef>
@@ -11,6 +16,7 @@
 #include <span>
 #include <string_view>
 
+#include "net/held_bytes.h"
 #include "net/loop.h"
 #include "net/socket_address.h"
 
@@ -53,7 +59,8 @@ struct SendResult {
 
 class Stream final : public Source {
  public:
-  Stream(Loop& loop, StreamOwner& owner) noexcept : loop_(loop), owner_(&owner) {}
+  Stream(Loop& loop, StreamOwner& owner) noexcept
+      : loop_(loop), ring_(loop.ring()), owner_(&owner) {}
   ~Stream() { close(); }
 
   /// Takes an accepted, non-blocking socket.
@@ -87,13 +94,48 @@ class Stream final : public Source {
 
  private:
   friend class Pump;
+  friend class Ring;
+
+  /// Without EPOLLPRI: a ring tells of it at every receive, urgent or not.
+  static constexpr std::uint32_t kInputEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  /// Receives in a row before others get their turn.
+  static constexpr int kReceiveBudget = 8;
+  /// So many small receives in a row say that a stream is not bulky any more.
+  static constexpr std::uint8_t kSmallReceives = 16;
 
   void onEvents(std::uint32_t events) noexcept override;
   void receive() noexcept;
   void finishConnect() noexcept;
   void end(StreamEnd how) noexcept;
+  [[nodiscard]] Status watchInput() noexcept;
+  [[nodiscard]] SendResult sendNow(std::span<const iovec> parts) noexcept;
+  [[nodiscard]] SendResult sendNow(std::string_view bytes) noexcept;
+  void onRoom() noexcept;
+
+  // On a ring only:
+  void onShot(const Completion& completion, std::string_view bytes) noexcept;
+  void onDeferredSent(std::int32_t result, std::string_view bytes) noexcept;
+  void watchEdges(std::uint32_t events) noexcept;
+  [[nodiscard]] bool mayBeShot() const noexcept;
+  void noteReceive(bool isSmall) noexcept;
+  [[nodiscard]] bool hasUrgent() const noexcept;
+  void enterShot() noexcept;
+  void leaveShot() noexcept;
+  void deliver(std::string_view bytes) noexcept;
+  void hold(std::string_view bytes) noexcept;
+  void tellEnd(StreamEnd how) noexcept;
+  /// False when the events that follow are not to be looked at.
+  [[nodiscard]] bool workOffHeld() noexcept;
+  [[nodiscard]] bool hasHeld() const noexcept { return !held_.isEmpty() || hasHeldEnd_; }
+  void awaitRoom() noexcept;
+  /// Sends what was deferred; what the kernel does not take stays unsent.
+  void sendDeferred() noexcept;
+  [[nodiscard]] bool sendUnsent() noexcept;
+  [[nodiscard]] bool mayDefer() const noexcept;
+  void leaveRing() noexcept;
 
   Loop& loop_;
+  Ring* const ring_;
   StreamOwner* owner_;
   UniqueFd fd_;
   std::uint32_t receiveBytes_ = 32 * 1024;
@@ -107,6 +149,28 @@ class Stream final : public Source {
   /// Urgent data has arrived: a receive stops short of it, and a splice does not get past it at
   /// all.
   bool sawUrgent_ = false;
+  bool isShot_ = false;
+  /// The request that receives was cancelled; its last completion has not come.
+  bool isShotEnding_ = false;
+  /// Much arrives, or it is not always wanted.
+  bool prefersEdges_ = false;
+  /// Receives in a row that were small.
+  std::uint8_t smallReceives_ = 0;
+  bool hasHeldEnd_ = false;
+  StreamEnd heldEnd_ = StreamEnd::Eof;
+  bool wasEndTold_ = false;
+  bool wasResetTold_ = false;
+  bool isSendBroken_ = false;
+  /// Has been full once: what it takes is to be known at once.
+  bool sendsAtOnce_ = false;
+  bool isShutdownDue_ = false;
+  /// Where the ring keeps what is deferred of it, if that is still its own.
+  std::uint32_t deferred_ = 0;
+  Ring::Handle room_ = Ring::kNone;
+  /// Received and not yet wanted.
+  HeldBytes held_;
+  /// Taken from the owner and not by the kernel.
+  ByteQueue unsent_;
   /// While a pump moves bytes out of or into this stream, events go to it.
   Pump* outgoing_ = nullptr;
   Pump* incoming_ = nullptr;

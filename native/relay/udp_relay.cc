@@ -241,6 +241,7 @@ void UdpRelay::end(UdpSession& session, Errc why) noexcept {
   table_.erase(session);
   unlink(session);
   context_.loop.unqueue(session);
+  context_.loop.forget(session);
   session.upstream.reset();
   session.stats.sub(Counter::Active);
   session.state->inFlight.fetch_sub(1, std::memory_order_relaxed);
@@ -280,8 +281,9 @@ void UdpRelay::finishWhenDone() noexcept {
   sendReplies();
   sweep_.cancel();
   context_.loop.unqueue(*this);
-  context_.loop.unwatch(socket_.get());
+  context_.loop.unwatch(socket_.get(), *this);
   socket_.reset();
+  context_.loop.settle();
   context_.flows.remove(*this);
   if (slab_.live() == 0) {
     context_.loop.dispose(*this);

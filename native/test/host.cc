@@ -1,7 +1,7 @@
 // The native engine in a process of its own, without Node, so that it can be built with sanitizers
 // and driven by the same suites as the addon (test/support/host-addon.ts is the other side). `host
-// WORKERS` reads requests from descriptor 3 and answers each on descriptor 4 at once; `host --abi`
-// prints the codes table it was built with.
+// WORKERS [LOOP]` reads requests from descriptor 3 and answers each on descriptor 4 at once; `host
+// --abi` prints the codes table it was built with.
 //
 // A request is a verb (one byte), a length (32 bits) and so many bytes; an answer is a length and
 // bytes. Numbers are in this machine's order. The verbs are those of src/engine/native/addon.d.ts.
@@ -126,6 +126,9 @@ bool carryOut(worker::Engine& engine, char verb, std::span<const std::uint8_t> p
   case 'a':
     applied(engine.apply(payload), answer);
     return true;
+  case 'l':
+    answer.text(engine.loopProblem());
+    return true;
   case 's':
     answer.number(static_cast<std::uint8_t>(engine.isSettled()));
     return true;
@@ -191,14 +194,15 @@ struct Held {
 } // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view argument = argc == 2 ? argv[1] : "";
+  const std::string_view argument = argc > 1 ? argv[1] : "";
+  const std::string_view loop = argc > 2 ? argv[2] : "epoll";
   if (argument == "--abi") {
     std::printf("%.*s\n", static_cast<int>(kAbi.size()), kAbi.data());
     return 0;
   }
   const auto workers = static_cast<std::uint32_t>(std::strtoul(argument.data(), nullptr, 10));
-  if (workers < 1 || workers > 256) {
-    std::fprintf(stderr, "usage: host WORKERS | host --abi\n");
+  if (workers < 1 || workers > 256 || (loop != "epoll" && loop != "io_uring")) {
+    std::fprintf(stderr, "usage: host WORKERS [epoll | io_uring] | host --abi\n");
     return 2;
   }
   // A sanitizer may begin a thread of its own together with the first.
@@ -206,7 +210,8 @@ int main(int argc, char** argv) {
   const Held before;
   bool isServed = false;
   {
-    worker::Engine engine(workers);
+    worker::Engine engine(workers,
+                          loop == "io_uring" ? worker::LoopKind::IoUring : worker::LoopKind::Epoll);
     isServed = serve(engine);
     ::alarm(kClosePatienceSeconds);
   }

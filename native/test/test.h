@@ -2,6 +2,7 @@
 // is wrong.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@ namespace sluice::test {
 
 struct Case {
   const char* name;
+  const char* file;
   void (*run)();
 };
 
@@ -24,9 +26,17 @@ inline int& failures() {
   return count;
 }
 
-inline bool add(const char* name, void (*run)()) {
-  cases().push_back({name, run});
+inline bool add(const char* name, const char* file, void (*run)()) {
+  cases().push_back({name, file, run});
   return true;
+}
+
+/// What the tests that turn a loop turn: main() runs them on both.
+enum class LoopUnderTest : std::uint8_t { Epoll, IoUring };
+
+inline LoopUnderTest& loopUnderTest() {
+  static LoopUnderTest loop = LoopUnderTest::Epoll;
+  return loop;
 }
 
 inline void fail(const char* file, int line, std::string_view text) {
@@ -43,7 +53,7 @@ inline void fail(const char* file, int line, std::string_view text) {
 #define TEST(sentence)                                                                             \
   static void SLUICE_JOIN(testCase, __LINE__)();                                                   \
   [[maybe_unused]] static const bool SLUICE_JOIN(isAdded, __LINE__) =                              \
-      ::sluice::test::add(sentence, &SLUICE_JOIN(testCase, __LINE__));                             \
+      ::sluice::test::add(sentence, __FILE__, &SLUICE_JOIN(testCase, __LINE__));                   \
   static void SLUICE_JOIN(testCase, __LINE__)()
 
 #define CHECK(condition)                                                                           \

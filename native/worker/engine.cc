@@ -49,8 +49,8 @@ Applied failure(FailureKind kind, std::int32_t listener, std::string errorName,
 
 } // namespace
 
-Engine::Engine(std::uint32_t workers)
-    : workerCount_(std::max(workers, 1U)), registry_(workerCount_) {}
+Engine::Engine(std::uint32_t workers, LoopKind loop)
+    : workerCount_(std::max(workers, 1U)), loop_(loop), registry_(workerCount_) {}
 
 bool Engine::startWorkers() {
   if (!workers_.empty()) {
@@ -58,7 +58,7 @@ bool Engine::startWorkers() {
   }
   std::vector<ByteRing*> rings;
   for (std::uint32_t i = 0; i < workerCount_; ++i) {
-    auto worker = std::make_unique<Worker>(i);
+    auto worker = std::make_unique<Worker>(i, loop_);
     if (!worker->start()) {
       for (const auto& started : workers_) {
         started->post(StopCommand{});
@@ -190,6 +190,15 @@ Applied Engine::apply(std::span<const std::uint8_t> encodedPlan) {
   plan_ = std::move(decoded.plan);
   registry_.prune();
   return result;
+}
+
+std::string Engine::loopProblem() const {
+  for (const auto& worker : workers_) {
+    if (!worker->loopProblem().empty()) {
+      return worker->loopProblem();
+    }
+  }
+  return {};
 }
 
 bool Engine::isSettled() const noexcept {

@@ -31,13 +31,16 @@ struct Applied {
 
 class Engine {
  public:
-  explicit Engine(std::uint32_t workers);
+  explicit Engine(std::uint32_t workers, LoopKind loop = LoopKind::Epoll);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine() { close(); }
 
   /// Takes an encoded plan: all of it, or none and says why.
   [[nodiscard]] Applied apply(std::span<const std::uint8_t> encodedPlan);
+  /// Why workers run on epoll though an io_uring was asked for, or empty. Known once a plan was
+  /// applied.
+  [[nodiscard]] std::string loopProblem() const;
   /// Every worker has taken over the plan last applied.
   [[nodiscard]] bool isSettled() const noexcept;
   /// Sums the shards into `into` as STATS_STRIDE doubles an entity. Returns the doubles written, 0
@@ -70,6 +73,7 @@ class Engine {
   void hand(const std::shared_ptr<const plan::Plan>& plan, Opening& opening);
 
   std::uint32_t workerCount_;
+  LoopKind loop_;
   plan::StateRegistry registry_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LogWriter> logWriter_;

@@ -13,8 +13,8 @@ constexpr std::size_t kLogRingBytes = 1024 * 1024;
 
 } // namespace
 
-Worker::Worker(std::uint32_t index) noexcept
-    : rng_(0x51u * (index + 1)), log_(kLogRingBytes),
+Worker::Worker(std::uint32_t index, LoopKind loop) noexcept
+    : kind_(loop), rng_(0x51u * (index + 1)), log_(kLogRingBytes),
       http_(std::make_unique<relay::HttpScratch>()), context_{.worker = index,
                                                               .loop = loop_,
                                                               .pipes = pipes_,
@@ -28,9 +28,6 @@ Worker::Worker(std::uint32_t index) noexcept
       waker_(*this) {}
 
 bool Worker::start() noexcept {
-  if (!loop_.isOpen() || !waker_.start(loop_)) {
-    return false;
-  }
   // The thread inherits the mask: signals are the main thread's business, and a splice into a
   // closed socket raises SIGPIPE.
   sigset_t all;
@@ -39,7 +36,15 @@ bool Worker::start() noexcept {
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   isRunning_ = ::pthread_create(&thread_, nullptr, &Worker::main, this) == 0;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return isRunning_;
+  if (!isRunning_) {
+    return false;
+  }
+  start_.wait(Start::Pending, std::memory_order_acquire);
+  if (start_.load(std::memory_order_acquire) == Start::Failed) {
+    join();
+    return false;
+  }
+  return true;
 }
 
 void Worker::post(Command command) {
@@ -64,10 +69,21 @@ void* Worker::main(void* self) noexcept {
 }
 
 void Worker::run() noexcept {
+  if (kind_ == LoopKind::IoUring) {
+    loop_.useRing();
+  }
+  const bool isOpen = loop_.isOpen() && waker_.start(loop_).has_value();
+  // Release: the main thread reads what the loop has to say.
+  start_.store(isOpen ? Start::Open : Start::Failed, std::memory_order_release);
+  start_.notify_one();
+  if (!isOpen) {
+    return;
+  }
   while (!isStopping_) {
     loop_.turn();
     openFlows_.store(flows_.count(), std::memory_order_relaxed);
   }
+  loop_.finish();
   openFlows_.store(0, std::memory_order_relaxed);
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -19,6 +20,8 @@
 #include "worker/listener.h"
 
 namespace sluice::worker {
+
+enum class LoopKind : std::uint8_t { Epoll, IoUring };
 
 /// A listener of the plan that is being applied, as one worker gets it.
 struct ListenerHandover {
@@ -42,13 +45,16 @@ using Command = std::variant<ApplyCommand, DrainCommand, StopCommand>;
 
 class Worker final : public net::WakerOwner {
  public:
-  explicit Worker(std::uint32_t index) noexcept;
+  Worker(std::uint32_t index, LoopKind loop) noexcept;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() = default;
 
   // Main thread:
+  /// Waits until the thread has opened its loop.
   [[nodiscard]] bool start() noexcept;
+  /// Why the loop is not the one that was asked for, or empty.
+  [[nodiscard]] const std::string& loopProblem() const noexcept { return loop_.ringProblem(); }
   void post(Command command);
   void join() noexcept;
   /// Sequence of the plan last taken over.
@@ -70,6 +76,7 @@ class Worker final : public net::WakerOwner {
   void handle(StopCommand& command) noexcept;
   void open(std::uint32_t id, std::uint32_t index, ListenerHandover& handover) noexcept;
 
+  LoopKind kind_;
   net::Loop loop_;
   net::PipePool pipes_;
   balance::Rng rng_;
@@ -84,6 +91,10 @@ class Worker final : public net::WakerOwner {
   bool isStopping_ = false;
   pthread_t thread_{};
   bool isRunning_ = false;
+
+  enum class Start : std::uint8_t { Pending, Open, Failed };
+  /// Written once by this worker, when its loop is open or cannot be.
+  std::atomic<Start> start_{Start::Pending};
 
   /// Guards mailbox_: the main thread writes, this worker takes all at once when it is woken.
   std::mutex mailboxMutex_;

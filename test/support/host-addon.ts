@@ -24,12 +24,16 @@ const FAILURES = ['none', 'plan', 'listen', 'log', 'resource'] as const;
 const ALL = 0xffff_ffff;
 
 /** The host inherits the pipes; the answers end only when the shell has noted how the host did. */
-const SCRIPT = '"$0" "$1"; echo $? >"$2"';
+const SCRIPT = '"$0" "$1" "$2"; echo $? >"$3"';
 
 export function hostAddon(path: string): NativeAddon {
   const program = resolve(path);
   const abi = execFileSync(program, ['--abi'], { encoding: 'utf8' }).trim();
-  return { abi, createEngine: (workers) => new HostedEngine(() => new Host(program, workers)) };
+  return {
+    abi,
+    createEngine: (workers, loop = 'epoll') =>
+      new HostedEngine(() => new Host(program, workers, loop)),
+  };
 }
 
 const living = new Set<Host>();
@@ -47,13 +51,13 @@ class Host {
   /** Set when the host ended without having been asked to; every later call says so again. */
   #failure: Error | undefined;
 
-  constructor(program: string, workers: number) {
+  constructor(program: string, workers: number, loop: string) {
     const requests = this.#pipe('requests');
     const answers = this.#pipe('answers');
     const errors = openSync(join(this.#folder, 'stderr'), 'w');
     const child = spawn(
       '/bin/sh',
-      ['-c', SCRIPT, program, String(workers), join(this.#folder, 'status')],
+      ['-c', SCRIPT, program, String(workers), loop, join(this.#folder, 'status')],
       { stdio: ['ignore', 'inherit', errors, requests.read, answers.write] },
     );
     // Looking for leaks takes the host a while, which the other tests need not wait for.
@@ -158,6 +162,10 @@ class HostedEngine implements NativeEngine {
     // Refused its first plan: nothing may be open, which the host checks as it ends.
     else if (this.#host === undefined) host.end();
     return applied;
+  }
+
+  loopProblem(): string {
+    return this.#ask('l')?.toString('utf8', 4) ?? '';
   }
 
   settled(): boolean {

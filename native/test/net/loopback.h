@@ -110,8 +110,18 @@ inline Connection connectLoopback() {
 /// A loop that is turned until something holds.
 class Turning : public net::TimerOwner {
  public:
-  Turning() : loop_(std::make_unique<net::Loop>()), tick_(*this) { onTimer(tick_); }
-  ~Turning() { tick_.cancel(); }
+  explicit Turning(const net::RingSizes& sizes = {})
+      : loop_(std::make_unique<net::Loop>()), tick_(*this) {
+    if (loopUnderTest() == LoopUnderTest::IoUring) {
+      loop_->useRing(sizes);
+      CHECK_EQ(loop_->ringProblem(), "");
+    }
+    onTimer(tick_);
+  }
+  ~Turning() {
+    tick_.cancel();
+    loop_->finish();
+  }
 
   [[nodiscard]] net::Loop& loop() { return *loop_; }
   void turn() {

@@ -104,12 +104,21 @@ struct Numbers {
   }
 };
 
+std::unique_ptr<net::Loop> makeLoop() {
+  auto loop = std::make_unique<net::Loop>();
+  if (test::loopUnderTest() == test::LoopUnderTest::IoUring) {
+    loop->useRing();
+    CHECK_EQ(loop->ringProblem(), "");
+  }
+  return loop;
+}
+
 /// A relay on a loop of its own, in front of targets at the given ports.
 class Rig final : public net::TimerOwner {
  public:
   Rig(const std::vector<std::uint16_t>& targets, const Options& options = {})
-      : options_(options), loop_(std::make_unique<net::Loop>()),
-        http_(std::make_unique<HttpScratch>()), log_(1 << 16), rng_(1), tick_(*this) {
+      : options_(options), loop_(makeLoop()), http_(std::make_unique<HttpScratch>()), log_(1 << 16),
+        rng_(1), tick_(*this) {
     context_ = std::unique_ptr<Context>(
         new Context{.worker = static_cast<std::uint32_t>(options.workers) - 1,
                     .loop = *loop_,
@@ -144,6 +153,7 @@ class Rig final : public net::TimerOwner {
     tick_.cancel();
     turn();
     CHECK_EQ(flows_.count(), 0U);
+    loop_->finish();
   }
 
   /// A new plan, as a reload makes it: entities keep what outlives a plan.

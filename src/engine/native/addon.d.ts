@@ -17,6 +17,8 @@ export interface NativeEngine {
    * Returns the ports of the listeners in order, or what failed, in which case nothing has changed.
    */
   apply(encodedPlan: Uint8Array): readonly number[] | NativeFailure;
+  /** Why workers run on epoll though an io_uring was asked for, or ''. Known once a plan was applied. */
+  loopProblem(): string;
   /** True once every worker has taken over the plan last applied. */
   settled(): boolean;
   /** Copies the summed shards, laid out as Engine.readStats says. Returns the doubles written. */
@@ -34,5 +36,5 @@ export interface NativeEngine {
 export interface NativeAddon {
   /** The codes table that the addon was built with; load.ts refuses a stale build. */
   readonly abi: string;
-  createEngine(workers: number): NativeEngine;
+  createEngine(workers: number, loop?: 'epoll' | 'io_uring'): NativeEngine;
 }

@@ -38,12 +38,14 @@ class AddonEngine implements Engine {
   readonly capabilities = NATIVE_CAPABILITIES;
   readonly workers: number;
   readonly #native: NativeEngine;
+  readonly #onWarning: (message: string) => void;
   #plan: Plan | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(options: EngineOptions, addon: NativeAddon) {
     this.workers = options.workers;
-    this.#native = addon.createEngine(options.workers);
+    this.#onWarning = options.onWarning;
+    this.#native = addon.createEngine(options.workers, options.loop);
   }
 
   async apply(plan: Plan): Promise<readonly SocketAddress[]> {
@@ -54,6 +56,7 @@ class AddonEngine implements Engine {
     if ('kind' in applied) {
       throw wordFailure(applied, plan);
     }
+    if (this.#plan === null) this.#warnOfLoop();
     this.#plan = plan;
     while (!this.#native.settled()) {
       await sleep(POLL_MS);
@@ -62,6 +65,14 @@ class AddonEngine implements Engine {
       ...address,
       port: applied[i] ?? address.port,
     }));
+  }
+
+  /** Workers begin with the first plan; only then is it known what the kernel grants them. */
+  #warnOfLoop(): void {
+    const problem = this.#native.loopProblem();
+    if (problem !== '') {
+      this.#onWarning(`loop: io_uring is not available here: ${problem}; epoll is used`);
+    }
   }
 
   readStats(into: Float64Array): void {

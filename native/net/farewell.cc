@@ -1,0 +1,67 @@
+#include "net/farewell.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "net/ring.h"
+
+namespace sluice::net {
+
+namespace {
+
+constexpr std::uint32_t kWritable = static_cast<std::uint32_t>(EPOLLOUT) | EPOLLET;
+constexpr std::uint64_t kPatienceMs = 30'000;
+
+} // namespace
+
+Farewell::Farewell(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept
+    : loop_(loop), fd_(std::move(fd)), patience_(*this) {
+  unsent_.adopt(unsent);
+  loop_.ring()->add(*this);
+}
+
+void Farewell::begin(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept {
+  auto* farewell = new (std::nothrow) Farewell(loop, std::move(fd), unsent);
+  if (farewell == nullptr) {
+    unsent.clear(loop.buffers());
+    return;
+  }
+  loop.arm(farewell->patience_, kPatienceMs);
+  if (!loop.watch(farewell->fd_.get(), kWritable, *farewell)) {
+    farewell->end();
+  }
+}
+
+void Farewell::end() noexcept {
+  loop_.forget(*this);
+  loop_.ring()->remove(*this);
+  patience_.cancel();
+  unsent_.clear(loop_.buffers());
+  fd_.reset();
+  loop_.dispose(*this);
+}
+
+void Farewell::onEvents(std::uint32_t) noexcept {
+  if (!fd_.isOpen()) {
+    return;
+  }
+  while (!unsent_.isEmpty()) {
+    const std::string_view rest = unsent_.view();
+    const ssize_t sent = ::send(fd_.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) {
+      unsent_.consume(loop_.buffers(), static_cast<std::size_t>(sent));
+      loop_.arm(patience_, kPatienceMs);
+    } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
+      return;
+    } else if (errno != EINTR) {
+      break;
+    }
+  }
+  end();
+}
+
+} // namespace sluice::net

@@ -1,0 +1,30 @@
+// What a stream on a ring still had to send when its owner closed it: its owner had been told that
+// it was taken, and the kernel then did not take it. Owns the socket until the rest is sent, the
+// other side is gone or has taken nothing for a while.
+#pragma once
+
+#include "base/unique_fd.h"
+#include "net/loop.h"
+
+namespace sluice::net {
+
+class Farewell final : public Source, public TimerOwner, public Disposable {
+ public:
+  /// Takes `unsent` over, and gives up without memory.
+  static void begin(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept;
+  /// Closes the socket, whatever is left.
+  void end() noexcept;
+
+ private:
+  Farewell(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept;
+  void onEvents(std::uint32_t events) noexcept override;
+  void onTimer(Timer&) noexcept override { end(); }
+  void dispose() noexcept override { delete this; }
+
+  Loop& loop_;
+  UniqueFd fd_;
+  ByteQueue unsent_;
+  Timer patience_;
+};
+
+} // namespace sluice::net
