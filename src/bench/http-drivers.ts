@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { askProgram, findProgram } from './contestant.ts';
 import { ROOT, sluiceVersion } from './installation.ts';
 import { type LoadResult, type LoadTask, type LoadTools, lastJson } from './load.ts';
-import { packageFile, packageVersion } from './node-proxies.ts';
+import { packageFile, packageVersion } from './package-proxies.ts';
 import type { HttpDriver, Latency } from './report.ts';
 import { httpPath, type Work } from './work.ts';
 

@@ -8,6 +8,7 @@ import { wordsOf } from './contestant.ts';
 import { generator } from './load.ts';
 import { recordOf } from './measure.ts';
 import { formatBytes } from './numbers.ts';
+import type { RunOptions } from './options.ts';
 import { type Memory, memory } from './proc.ts';
 import type { CaseRecord, Sample } from './report.ts';
 import { processesOf, type Running } from './running.ts';
@@ -39,7 +40,7 @@ export async function measureMemory(bench: Bench, item: Case): Promise<MemoryRes
   const configurations: Record<string, string> = {};
   const samples: Sample[] = [];
   const bases = new Map<string, number[]>();
-  const { rounds } = bench.pace;
+  const rounds = memoryRounds(bench.options);
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? item.contestants : item.contestants.toReversed();
     for (const [position, id] of order.entries()) {
@@ -69,6 +70,11 @@ export async function measureMemory(bench: Bench, item: Case): Promise<MemoryRes
     record: { ...recordOf(item), configurations, absent, samples },
     notes: [...notes, `${item.id}: before the first client: ${before.join(', ')}`],
   };
+}
+
+/** Each takes seconds, and a quick run has none to spare. */
+export function memoryRounds({ rounds, isQuick }: RunOptions): number {
+  return isQuick ? 1 : rounds;
 }
 
 async function sampleOne(

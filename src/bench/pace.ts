@@ -1,5 +1,6 @@
 // How long everything takes: the lengths of samples, and what a run will last.
 import type { Case } from './cases.ts';
+import { memoryRounds } from './memory.ts';
 import type { RunOptions } from './options.ts';
 
 export interface Pace {
@@ -58,8 +59,9 @@ export function estimateSeconds(
   );
 }
 
-function caseSeconds(item: Case, { driver, countsSyscalls }: RunOptions, pace: Pace): number {
-  if (item.work.kind === 'idle') return pace.rounds * IDLE_SECONDS;
+function caseSeconds(item: Case, options: RunOptions, pace: Pace): number {
+  if (item.work.kind === 'idle') return memoryRounds(options) * IDLE_SECONDS;
+  const { driver, countsSyscalls } = options;
   const isWhole = driver !== 'native' && item.work.kind === 'http';
   const long = (seconds: number): number => (isWhole ? Math.ceil(seconds) : seconds);
   const around = AROUND_SAMPLE_SECONDS + (2 * pace.settleMs) / 1_000;

@@ -1,7 +1,8 @@
 // What the kernel says that processes used: CPU time, memory, children, and the machine's busy time.
 // Reads /proc only; pure parsers are exported for their tests.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
@@ -156,6 +157,16 @@ export function isTraced(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every((thread) =>
     /^TracerPid:\s+[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')),
   );
+}
+
+/** Whether the process has counters of the kernel's events open, as perf has once it is attached. */
+export function countsEvents(pid: number): boolean {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return readdirSync(folder).some((fd) => readlinkSync(join(folder, fd)).includes('perf_event'));
+  } catch {
+    return false; // it ended, or closed a descriptor while we looked
+  }
 }
 
 function tryReadStat(pid: number): Stat | null {

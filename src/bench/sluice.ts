@@ -64,20 +64,22 @@ async function find(name: EngineName): Promise<Found> {
 /** What was changed after it was last built: a run would measure the past. */
 export function findStaleBuilds(): readonly string[] {
   const builds = [
-    { sources: 'src', suffixes: ['.ts'], built: 'dist/cli/main.js' },
-    { sources: 'native', suffixes: ['.cc', '.h'], built: 'build/Release/sluice.node' },
+    { sources: 'src', suffixes: ['.ts'], built: 'dist/cli', product: 'dist/' },
+    { sources: 'native', suffixes: ['.cc', '.h'], built: 'build/Release', product: 'the addon' },
   ];
   return builds
     .filter(({ sources, suffixes, built }) => {
-      const file = join(ROOT, built);
-      const folder = join(ROOT, sources);
-      return (
-        existsSync(file) &&
-        existsSync(folder) &&
-        newestOf(folder, suffixes) > statSync(file).mtimeMs
-      );
+      const [from, to] = [join(ROOT, sources), join(ROOT, built)];
+      return existsSync(from) && existsSync(to) && newestOf(from, suffixes) > newestIn(to);
     })
-    .map(({ sources, built }) => `${built} is older than ${sources}/ (npm run build)`);
+    .map(({ sources, product }) => `${product} is older than ${sources}/ (npm run build)`);
+}
+
+/** Of the files of one folder. */
+function newestIn(folder: string): number {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((newest, { name }) => Math.max(newest, statSync(join(folder, name)).mtimeMs), 0);
 }
 
 /** Folders of native/ that are no part of the addon. */

@@ -1,4 +1,4 @@
-// System calls of a contestant for a piece of work, by name, counted by `strace -c -f`. Tracing slows the
+// System calls of a contestant for a piece of work, by name, counted by strace, else by perf. Tracing slows the
 // proxy many times, so the counts say how it works and nothing about its speed, and come after the rounds.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case } from './cases.ts';
 import { findProgram, wordsOf } from './contestant.ts';
 import { type LoadTools, runLoad } from './load.ts';
-import { isTraced } from './proc.ts';
+import { countsEvents, isTraced } from './proc.ts';
+import type { Program } from './processes.ts';
 import type { SyscallRecord } from './report.ts';
 import { processesOf, type Running } from './running.ts';
 
@@ -29,9 +30,10 @@ export async function countSyscalls(
 ): Promise<SyscallRecord> {
   const contestant = running.contestant.id;
   try {
-    if (!findProgram('strace')) throw new Error('strace not found (apt-get install strace)');
-    const short = await trace(tools, running, item, SHORT_SECONDS);
-    const long = await trace(tools, running, item, LONG_SECONDS);
+    const tracer = TRACERS.find(({ name }) => findProgram(name) !== null);
+    if (!tracer) throw new Error('neither strace nor perf found (apt-get install strace)');
+    const short = await trace(tools, running, item, { tracer, seconds: SHORT_SECONDS });
+    const long = await trace(tools, running, item, { tracer, seconds: LONG_SECONDS });
     const { work, calls } = difference(long, short);
     const perWork = Object.entries(calls)
       .map(([name, count]) => [name, count / work] as const)
@@ -48,23 +50,45 @@ interface Traced {
   readonly calls: Readonly<Record<string, number>>;
 }
 
+interface Tracer {
+  readonly name: 'strace' | 'perf';
+  command(pids: readonly number[], file: string): readonly string[];
+  hasAttached(tracer: Program, pids: readonly number[]): boolean;
+  parse(text: string): Record<string, number>;
+}
+
+const TRACERS: readonly Tracer[] = [
+  {
+    name: 'strace',
+    command: (pids, file) => [
+      ...['strace', '-c', '-f', '-q', '-U', 'calls,name', '-o', file],
+      ...pids.flatMap((pid) => ['-p', String(pid)]),
+    ],
+    hasAttached: (_, pids) => pids.every(isTraced),
+    parse: parseStrace,
+  },
+  {
+    name: 'perf',
+    command: (pids, file) => ['perf', 'trace', '-s', '-o', file, '-p', pids.join(',')],
+    hasAttached: ({ pid }) => countsEvents(pid),
+    parse: parsePerf,
+  },
+];
+
 async function trace(
   tools: LoadTools,
   running: Running,
   item: Case,
-  seconds: number,
+  { tracer, seconds }: { readonly tracer: Tracer; readonly seconds: number },
 ): Promise<Traced> {
   const pids = processesOf(running);
-  const file = join(tools.processes.folder, 'strace');
-  const strace = tools.processes.start('strace', tools.cores, [
-    ...['strace', '-c', '-f', '-q', '-U', 'calls,name', '-o', file],
-    ...pids.flatMap((pid) => ['-p', String(pid)]),
-  ]);
+  const file = join(tools.processes.folder, tracer.name);
+  const program = tools.processes.start(tracer.name, tools.cores, tracer.command(pids, file));
   try {
     const deadline = Date.now() + ATTACH_PATIENCE_MS;
-    while (!pids.every(isTraced)) {
-      if (strace.hasEnded || Date.now() > deadline) {
-        throw new Error(`strace did not attach: ${strace.lastWords}`);
+    while (!tracer.hasAttached(program, pids)) {
+      if (program.hasEnded || Date.now() > deadline) {
+        throw new Error(`${tracer.name} did not attach: ${program.lastWords}`);
       }
       await sleep(20);
     }
@@ -75,11 +99,11 @@ async function trace(
       seconds,
     });
     if (errors.length > 0) throw new Error(errors.join(', '));
-    strace.signal('SIGINT');
-    await strace.ended;
-    return { work, calls: parseStrace(readFileSync(file, 'utf8')) };
+    program.signal('SIGINT');
+    await program.ended;
+    return { work, calls: tracer.parse(readFileSync(file, 'utf8')) };
   } finally {
-    await strace.stop();
+    await program.stop();
   }
 }
 
@@ -98,6 +122,17 @@ export function parseStrace(text: string): Record<string, number> {
   for (const line of text.split('\n')) {
     const [, count, name] = /^\s*(\d+)\s+(\w+)$/.exec(line) ?? [];
     if (count && name && name !== 'total') calls[name] = Number(count);
+  }
+  return calls;
+}
+
+/** The tables of `perf trace -s`, one a thread: name, calls, errors, times. */
+export function parsePerf(text: string): Record<string, number> {
+  if (/\bLOST\b/.test(text)) throw new Error('perf lost events');
+  const calls: Record<string, number> = {};
+  for (const line of text.split('\n')) {
+    const [, name, count] = /^\s+(\w+)\s+(\d+)\s+\d+\s+[\d.]+\s/.exec(line) ?? [];
+    if (count && name) calls[name] = (calls[name] ?? 0) + Number(count);
   }
   return calls;
 }

@@ -8,7 +8,7 @@ import {
   parseSmaps,
   parseStat,
 } from '../../src/bench/proc.ts';
-import { difference, parseStrace } from '../../src/bench/syscalls.ts';
+import { difference, parsePerf, parseStrace } from '../../src/bench/syscalls.ts';
 
 describe('/proc', () => {
   it('reads CPU time past a command name with spaces and parentheses', () => {
@@ -51,6 +51,13 @@ describe('system calls', () => {
     const table =
       '    calls syscall\n--------- ----------------\n     2000 recvfrom\n       50 epoll_wait\n--------- ----------------\n     2050 total\n';
     assert.deepEqual(parseStrace(table), { recvfrom: 2000, epoll_wait: 50 });
+  });
+
+  it('adds up the tables that perf prints for each thread, and does not believe it when it lost events', () => {
+    const table = (count: number): string =>
+      ` Summary of events:\n\n node (29009), 971 events, 47.1%\n\n   syscall            calls  errors  total\n   --------------- --------  ------ --------\n   epoll_pwait          ${count}      0   364.684     0.000\n   read                 138      2     4.185     0.018\n`;
+    assert.deepEqual(parsePerf(table(133) + table(7)), { epoll_pwait: 140, read: 276 });
+    assert.throws(() => parsePerf(`LOST 3 events!\n${table(1)}`), /lost events/);
   });
 
   it('leaves out of two traces what both spent on their connections', () => {

@@ -24,7 +24,7 @@ let folder = '';
 let marks = 0;
 
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-bench-test-'));
+  folder = mkdtempSync(join(tmpdir(), 'sluice-test-of-bench-'));
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -73,7 +73,7 @@ function living({ mark, places }: Pick<Bench, 'mark' | 'places'>): string[] {
         environment.includes(`${MARK}=${mark}\0`) ||
         [...places].some((place) => line.includes(place));
       if (!isOurs || state === 'Z') return [];
-      const place = /\/sluice-bench-\w+\//.exec(line)?.[0];
+      const place = /\/sluice-bench-\w+/.exec(line)?.[0];
       if (place) places.add(place);
       return [`${name} ${line}`];
     } catch {

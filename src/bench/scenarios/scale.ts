@@ -35,7 +35,7 @@ function workers({ isQuick, cores }: Extent): readonly Case[] {
 
 function connections({ isQuick }: Extent): readonly Case[] {
   const counts = isQuick ? [16, 1_024, 10_000] : [16, 64, 256, 1_024, 4_096, 10_000];
-  const title = 'Cost of a small HTTP/1.1 request over open connections';
+  const title = 'Cost of a small HTTP/1.1 request over connections, their opening included';
   return counts.map((count) =>
     plainCase({
       ...scale,

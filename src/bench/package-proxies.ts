@@ -1,19 +1,17 @@
 // Proxies that are npm packages: each runs as a small program of rivals/ on the node of this process.
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Relay } from './configuration.ts';
 import { type Contestant, type Found, type Prepared, wordsOf } from './contestant.ts';
 
-export const httpProxy = nodeProxy('http-proxy', 'http-proxy', ['http-proxy']);
-export const fastifyHttpProxy = nodeProxy('fastify-http-proxy', '@fastify/http-proxy', [
+export const httpProxy = packageProxy('http-proxy', 'http-proxy', ['http-proxy']);
+export const fastifyHttpProxy = packageProxy('fastify-http-proxy', '@fastify/http-proxy', [
   '@fastify/http-proxy',
   'fastify',
 ]);
 
-const require = createRequire(import.meta.url);
-
-function nodeProxy(id: string, label: string, packages: readonly string[]): Contestant {
+function packageProxy(id: string, label: string, packages: readonly string[]): Contestant {
   return {
     id,
     label,
@@ -38,21 +36,20 @@ function findPackages(packages: readonly string[]): Found {
 
 /** Null when it is not installed. */
 export function packageVersion(name: string): string | null {
-  for (const folder of require.resolve.paths(name) ?? []) {
+  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
     try {
-      const description = readFileSync(join(folder, name, 'package.json'), 'utf8');
+      const description = readFileSync(join(folder, 'node_modules', name, 'package.json'), 'utf8');
       return (JSON.parse(description) as { readonly version: string }).version;
     } catch {
-      // not in this folder
+      if (dirname(folder) === folder) return null;
     }
   }
-  return null;
 }
 
-/** Full path of a file of an installed package. Throws when there is none. */
+/** Full path of a package's main file. Throws when it is not installed. */
 export function packageFile(name: string): string {
   try {
-    return require.resolve(name);
+    return fileURLToPath(import.meta.resolve(name));
   } catch (error) {
     throw new Error(`${name} is not installed (npm install): ${wordsOf(error)}`);
   }
