@@ -1,8 +1,10 @@
+import { test } from 'node:test';
 import { createUwsEngine } from '../../src/engine/uws/engine.ts';
-import { describeEngine } from './suite.ts';
+import { loadUws } from '../../src/engine/uws/load.ts';
+import { describeEngine, type EngineUnderTest } from './suite.ts';
 
 // What uWebSockets.js does with connections before the engine gets to see a request, and what its interface lacks.
-describeEngine({
+const under: EngineUnderTest = {
   name: 'uws',
   create: createUwsEngine,
   skip: [
@@ -78,4 +80,8 @@ describeEngine({
       cases: ['access log: one record a request, with every field'],
     },
   ],
-});
+};
+
+const { uws, reason } = loadUws();
+if (uws !== undefined) describeEngine(under);
+else test('uws: the contract', { skip: reason }, () => {});

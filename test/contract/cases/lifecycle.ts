@@ -142,7 +142,8 @@ const closing: Case[] = [
       await idle.get('/fast');
       const port = engine.port('web');
       let isClosed = false;
-      const closed = engine.close(10_000).then(() => {
+      // Longer than anything here waits for: nothing may end because the grace does.
+      const closed = engine.close(60_000).then(() => {
         isClosed = true;
       });
       await within(idle.closed, 'the idle connection to close');
