@@ -8,7 +8,7 @@ export type LoadedUws =
 
 const require = createRequire(import.meta.url);
 
-const INSTALL = 'npm install uWebSockets.js@github:uNetworking/uWebSockets.js#v20.52.0';
+const INSTALL = 'npm install uWebSockets.js@github:uNetworking/uWebSockets.js#v20.56.0';
 
 /**
  * What uWebSockets.js keeps of a request head that has not ended yet; it reads this from the environment when it is
