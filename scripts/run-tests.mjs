@@ -1,12 +1,18 @@
 // Runs the TypeScript tests of the folders given: `node scripts/run-tests.mjs unit contract` runs every *.test.ts
-// below test/unit and test/contract. A lone file may be named too.
+// below test/unit and test/contract. A lone file may be named too, and one that is left out: `--without contract/uws`.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const files = process.argv.slice(2).flatMap((name) => {
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { without: { type: 'string', multiple: true, default: [] } },
+});
+const isLeftOut = (file) => values.without.some((name) => file.includes(join('test', name)));
+const named = positionals.flatMap((name) => {
   const path = [join(root, 'test', name), join(root, name)].find((candidate) =>
     existsSync(candidate),
   );
@@ -16,7 +22,11 @@ const files = process.argv.slice(2).flatMap((name) => {
   }
   return statSync(path).isDirectory() ? testsBelow(path) : [path];
 });
-if (files.length === 0) {
+const files = named.filter((file) => !isLeftOut(file));
+if (
+  files.length === 0 ||
+  values.without.some((name) => !named.some((file) => file.includes(name)))
+) {
   console.error('run-tests: nothing to run');
   process.exit(1);
 }
