@@ -24,7 +24,7 @@ const UDP_PATIENCE_SECONDS = 10;
 /** Of the largest case: every client's upstream is kept. */
 const MOST_CLIENTS = 10_000;
 /** Connections that a proxy is told to expect: those of the largest case, their upstreams, and room to spare. */
-const CONNECTIONS = 24_000;
+const CONNECTIONS = 40_000;
 
 /** As a person would write it. */
 export function writeConfig({ protocol, listenPort, targetPort, splice }: Relay): string {

@@ -1,6 +1,5 @@
 // What an idle keep-alive client costs a proxy in memory of its own: each contestant, freshly started and asked
 // once, is read before and while many clients that have asked once stay connected.
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
 import type { Case } from './cases.ts';
@@ -10,6 +9,7 @@ import { recordOf } from './measure.ts';
 import { formatBytes } from './numbers.ts';
 import type { RunOptions } from './options.ts';
 import { type Memory, memory } from './proc.ts';
+import { mostDescriptors } from './processes.ts';
 import type { CaseRecord, Sample } from './report.ts';
 import { processesOf, type Running } from './running.ts';
 import { Stage } from './stage.ts';
@@ -31,7 +31,7 @@ export interface MemoryResult {
 
 export async function measureMemory(bench: Bench, item: Case): Promise<MemoryResult> {
   const wanted = item.work.kind === 'idle' ? item.work.clients : 0;
-  const clients = Math.min(wanted, hardDescriptorLimit() - SPARE_DESCRIPTORS);
+  const clients = Math.min(wanted, mostDescriptors() - SPARE_DESCRIPTORS);
   const notes =
     clients < wanted
       ? [`${item.id}: ${clients} clients instead of ${wanted}: the hard limit of open files is low`]
@@ -143,10 +143,4 @@ async function steadyMemory(running: Running): Promise<Memory> {
     last = next;
   }
   return last;
-}
-
-function hardDescriptorLimit(): number {
-  const limits = readFileSync('/proc/self/limits', 'utf8');
-  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
-  return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);
 }

@@ -5,6 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { findProgram } from './contestant.ts';
 import { congestionControl } from './machine.ts';
+import { FIRST_PORT, LAST_PORT } from './ports.ts';
 
 export interface Network {
   readonly kind: 'own' | 'host';
@@ -16,8 +17,18 @@ export interface Network {
 const INSIDE = 'SLUICE_BENCH_NETWORK';
 /** What Linux ships with. */
 const DEFAULT_CONTROL = 'cubic';
+/**
+ * Outgoing connections get all ports but those from which ports.ts chooses: two proxies that each hold ten thousand
+ * connections to the origin, and as many that have just ended, are more than the default has.
+ */
 const SETUP = `ip link set lo up || exit 1
-echo ${DEFAULT_CONTROL} > /proc/sys/net/ipv4/tcp_congestion_control 2>/dev/null
+{
+  cd /proc/sys/net/ipv4
+  echo ${DEFAULT_CONTROL} > tcp_congestion_control
+  echo ${FIRST_PORT}-${LAST_PORT} > ip_local_reserved_ports
+  echo 1024 65535 > ip_local_port_range
+  cd "$OLDPWD"
+} 2>/dev/null
 exec "$0" "$@"`;
 /** As root, or as a user who may make namespaces of users; the user stays who it is. */
 const WAYS = [['--net'], ['--user', '--map-current-user', '--keep-caps', '--net']] as const;

@@ -4,19 +4,19 @@ import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const FIRST = 20_000;
-const LAST = 31_999;
+export const FIRST_PORT = 20_000;
+export const LAST_PORT = 31_999;
 const given = new Set<number>();
 
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 1_000; attempt++) {
-    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
     if (!given.has(port) && (await isFreeForTcp(port)) && (await isFreeForUdp(port))) {
       given.add(port);
       return port;
     }
   }
-  throw new Error(`no free port between ${FIRST} and ${LAST}`);
+  throw new Error(`no free port between ${FIRST_PORT} and ${LAST_PORT}`);
 }
 
 /** Resolves once something accepts TCP connections on the port; false when `isOver` says so first. */

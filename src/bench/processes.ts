@@ -1,14 +1,20 @@
 // Every program that a bench run starts, each in a process group of its own and pinned to its cores, and the
 // folder for their files. Owned by the run; whatever way it ends, `close` or, when this process was killed, the
 // guard, a shell that waits for the end of a pipe, ends every group and removes the folder.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Raises the soft limit of open files to the hard one, pins where cores are named, and becomes the program itself. */
-const PIN = `ulimit -n "$(ulimit -Hn)"
+/** Descriptors that a proxy needs for the largest case, with room to spare. */
+const DESCRIPTORS = 65_536;
+/** Raises the hard limit of open files where that is permitted, and the soft one to it. */
+const RAISE = `[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge ${DESCRIPTORS} ] ||
+  ulimit -Hn ${DESCRIPTORS} 2>/dev/null
+ulimit -Sn "$(ulimit -Hn)"`;
+/** Pins where cores are named, and becomes the program itself. */
+const PIN = `${RAISE}
 [ -z "$0" ] && exec "$@"
 exec taskset -c "$0" "$@"`;
 /** Reads `+ GROUP` and `- GROUP`; at the end of its input kills the groups that are left and removes the folder. */
@@ -179,6 +185,14 @@ export class Processes {
     for (const program of this.#programs) program.signal('SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Files that a program of the run may have open at once. */
+export function mostDescriptors(): number {
+  const limit = execFileSync('/bin/sh', ['-c', `${RAISE}\nulimit -Hn`], {
+    encoding: 'utf8',
+  }).trim();
+  return limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit);
 }
 
 export function ramFolder(exists: (path: string) => boolean): string {

@@ -15,7 +15,7 @@ import type { RunOptions } from './options.ts';
 import { startOrigin } from './origin.ts';
 import { estimateSeconds, paceOf } from './pace.ts';
 import { buildGenerators, machineNotes, pin } from './prepare.ts';
-import type { Processes } from './processes.ts';
+import { mostDescriptors, type Processes } from './processes.ts';
 import { clock, type Progress } from './progress.ts';
 import { type CaseRecord, type ContestantInfo, REPORT_FORMAT, type Report } from './report.ts';
 import { allCases } from './scenarios/all.ts';
@@ -227,6 +227,14 @@ function methodNotes(
     notes.push(
       `${options.driver} drives closed loops over HTTP, in whole seconds; open loops, TCP and UDP have our own generators`,
     );
+  }
+  const limit = mostDescriptors();
+  const crowded = cases.filter(
+    ({ work }) => work.kind === 'http' && 2.1 * work.connections > limit,
+  );
+  if (crowded.length > 0) {
+    const ids = crowded.map(({ id }) => id).join(', ');
+    notes.push(`${ids}: a proxy may have ${limit} files open, and needs two for each client`);
   }
   const shared = cases.filter(
     ({ workers }) =>
