@@ -40,7 +40,7 @@ const steps = [
   {
     what: 'suites of the native engine',
     command: process.execPath,
-    args: ['scripts/run-tests.mjs', ...['contract', 'wire'].map(suiteOf).filter(existsInRoot)],
+    args: ['scripts/run-tests.mjs', ...['contract', 'wire'].flatMap(suitesOf).filter(existsInRoot)],
     env: { SLUICE_NATIVE_HOST: join('build', `native-${variant}`, 'host') },
   },
 ];
@@ -62,8 +62,8 @@ for (const file of readdirSync(reports)) {
 console.log(failed.length === 0 ? `${variant}: clean` : `${variant}: FAILED: ${failed.join(', ')}`);
 process.exit(failed.length === 0 ? 0 : 1);
 
-function suiteOf(folder) {
-  return join('test', folder, 'native.test.ts');
+function suitesOf(folder) {
+  return ['native.test.ts', 'native-uring.test.ts'].map((file) => join('test', folder, file));
 }
 
 function existsInRoot(file) {

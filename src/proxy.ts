@@ -154,6 +154,7 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
       {
         engine: this.#options.engine ?? config.engine,
         workers: this.#options.workers ?? config.workers,
+        loop: config.loop,
         onWarning: (message) => this.#warn(message),
       },
       plan,
@@ -197,8 +198,9 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     }
     if (config !== this.#config) {
       for (const { path, message } of configWarnings(config)) this.#warn(`${path}: ${message}`);
-      if (config.engine !== this.#config.engine || config.workers !== this.#config.workers) {
-        this.#warn('engine and workers stay as they are until the next start');
+      const { engine, workers, loop } = this.#config;
+      if (config.engine !== engine || config.workers !== workers || config.loop !== loop) {
+        this.#warn('engine, workers and loop stay as they are until the next start');
       }
       running.refresh.close();
       running.refresh = this.#refresh(config, resolved);

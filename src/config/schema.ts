@@ -117,6 +117,12 @@ export function configSchema(context: AddressContext) {
       )
       .prefault('auto')
       .describe('Threads of the native engine. `auto`: one a core.'),
+    loop: choice(['auto', 'epoll', 'io_uring'])
+      .prefault('auto')
+      .describe(
+        'What a thread of the native engine waits on. `io_uring` needs Linux 6.1 and falls back to `epoll`, with a ' +
+          'warning, where it is forbidden. `auto`: epoll.',
+      ),
     shutdownGrace: duration(0)
       .prefault('30s')
       .describe('How long work in flight may take to finish on shutdown before it is cut.'),

@@ -23,7 +23,7 @@ export type LoopName = 'epoll' | 'io_uring';
 export interface EngineOptions {
   /** Worker threads; engines without workers take 1. */
   readonly workers: number;
-  /** Of each worker; epoll unless said. */
+  /** Of each worker, for engines that have workers; epoll unless said. */
   readonly loop?: LoopName;
   /** Problems of the engine as a whole that have no caller to be thrown at. */
   readonly onWarning: (message: string) => void;

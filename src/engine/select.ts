@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { SluiceError } from '../contract/errors.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Capabilities, Engine, EngineName } from './engine.ts';
+import type { Capabilities, Engine, EngineName, LoopName } from './engine.ts';
 import { createJsEngine, JS_CAPABILITIES } from './js/engine.ts';
 import { loadAddon } from './native/load.ts';
 import { createNativeEngine, NATIVE_CAPABILITIES } from './native/native-engine.ts';
@@ -12,6 +12,8 @@ import { createUwsEngine, UWS_CAPABILITIES } from './uws/engine.ts';
 export interface EngineWish {
   readonly engine: 'auto' | EngineName;
   readonly workers: 'auto' | number;
+  /** `auto` is epoll. */
+  readonly loop: 'auto' | LoopName;
   readonly onWarning: (message: string) => void;
 }
 
@@ -35,11 +37,16 @@ export function selectEngine(wish: EngineWish, plan: Plan): Selection {
   const { onWarning } = wish;
   if (CAPABILITIES[name].workers) {
     const workers = wish.workers === 'auto' ? availableParallelism() : wish.workers;
-    return { engine: createNativeEngine({ workers, onWarning }), reason };
+    const loop = wish.loop === 'auto' ? 'epoll' : wish.loop;
+    return { engine: createNativeEngine({ workers, loop, onWarning }), reason };
   }
   if (wish.workers !== 'auto' && wish.workers > 1) {
     if (wish.engine !== 'auto') refuse(name, `workers: ${wish.workers}`, (able) => able.workers);
     onWarning(`workers: ${wish.workers} does not apply: the ${name} engine has one`);
+  }
+  if (wish.loop !== 'auto') {
+    if (wish.engine !== 'auto') refuse(name, `loop: ${wish.loop}`, (able) => able.workers);
+    onWarning(`loop: ${wish.loop} does not apply: the ${name} engine has Node's own`);
   }
   const create = name === 'uws' ? createUwsEngine : createJsEngine;
   return { engine: create({ workers: 1, onWarning }), reason };

@@ -71,6 +71,10 @@ describeTable('the top level', topLevel, [
   ['workers: 0', ['workers: auto or a whole number from 1 to 256; 0 (number)']],
   ['workers: 1.5', ['workers: auto or a whole number from 1 to 256; 1.5 (number)']],
   ['workers: "4"', ['workers: auto or a whole number from 1 to 256; "4" (text)']],
+  [
+    'loop: iouring',
+    ['loop: one of auto, epoll, io_uring; "iouring" (text); did you mean io_uring?'],
+  ],
   ['workers: 257', ['workers: auto or a whole number from 1 to 256; 257 (number)']],
   [
     'shutdownGrace: 30',
@@ -80,13 +84,13 @@ describeTable('the top level', topLevel, [
   [
     'listner: {}',
     [
-      'listner: one of the keys engine, workers, shutdownGrace, listeners, pools; the unknown key "listner"; did you mean listeners?',
+      'listner: one of the keys engine, workers, loop, shutdownGrace, listeners, pools; the unknown key "listner"; did you mean listeners?',
     ],
   ],
   [
     'qqq: 1',
     [
-      'qqq: one of the keys engine, workers, shutdownGrace, listeners, pools; the unknown key "qqq"',
+      'qqq: one of the keys engine, workers, loop, shutdownGrace, listeners, pools; the unknown key "qqq"',
     ],
   ],
 ]);

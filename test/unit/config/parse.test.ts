@@ -40,6 +40,7 @@ describe('parseConfig', () => {
     assert.deepEqual(config, {
       engine: 'auto',
       workers: 'auto',
+      loop: 'auto',
       shutdownGrace: 30_000,
       listeners: {
         web: {
@@ -193,7 +194,7 @@ describe('the error of parseConfig', () => {
         '  pools.p.targets: expected at least one target but found an empty list',
         '  listeners.web.address: expected an address to listen on such as 127.0.0.1:8080 but found 80 (number) (for every interface write ":80")',
         '  listeners.web.pool: expected the name of a pool but found "q" (text) (did you mean p?)',
-        '  worker: expected one of the keys engine, workers, shutdownGrace, listeners, pools but found the unknown key "worker" (did you mean workers?)',
+        '  worker: expected one of the keys engine, workers, loop, shutdownGrace, listeners, pools but found the unknown key "worker" (did you mean workers?)',
       ].join('\n'),
     });
   });

@@ -24,7 +24,10 @@ const hasAddon = loadAddon().addon !== undefined;
 function select(wish: Partial<EngineWish>, plan = plain) {
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
-  const selection = selectEngine({ engine: 'auto', workers: 'auto', onWarning, ...wish }, plan);
+  const selection = selectEngine(
+    { engine: 'auto', workers: 'auto', loop: 'auto', onWarning, ...wish },
+    plan,
+  );
   return { ...selection, warnings };
 }
 
@@ -65,6 +68,10 @@ test('what the engine cannot do is refused, naming the option and who can', () =
   assert.throws(() => select({ engine: 'js', workers: 4 }), {
     code: 'engine_unsupported',
     message: 'workers: 4: engine js does not offer it: use engine native',
+  });
+  assert.throws(() => select({ engine: 'js', loop: 'io_uring' }), {
+    code: 'engine_unsupported',
+    message: 'loop: io_uring: engine js does not offer it: use engine native',
   });
 });
 

@@ -230,7 +230,7 @@ test('warnings of the configuration are events; a change of engine waits for the
   assert.match(warnings.join(), /^pools\.unused: /);
   warnings.length = 0;
   await proxy.reload({ ...config, engine: 'auto' });
-  assert.deepEqual(warnings, ['engine and workers stay as they are until the next start']);
+  assert.deepEqual(warnings, ['engine, workers and loop stay as they are until the next start']);
   await proxy.close();
 });
 
