@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/parse.ts';
 import type { ExportSettings } from '../export/exported.ts';
-import type { Protocol, Splice } from './contestant.ts';
+import type { Loop, Protocol, Splice } from './contestant.ts';
 
 export interface Relay {
   readonly protocol: Protocol;
@@ -13,6 +13,7 @@ export interface Relay {
   readonly targetPort: number;
   readonly workers: number;
   readonly splice: Splice;
+  readonly loop?: Loop;
   /** Where the contestant may keep files; removed after the run. */
   readonly folder: string;
 }
@@ -27,7 +28,7 @@ const MOST_CLIENTS = 10_000;
 const CONNECTIONS = 40_000;
 
 /** As a person would write it. */
-export function writeConfig({ protocol, listenPort, targetPort, splice }: Relay): string {
+export function writeConfig({ protocol, listenPort, targetPort, splice, loop }: Relay): string {
   const settings = {
     http: `
     forwarded: "off"
@@ -40,7 +41,7 @@ export function writeConfig({ protocol, listenPort, targetPort, splice }: Relay)
     idleTimeout: ${UDP_PATIENCE_SECONDS}s`,
   } as const satisfies Record<Protocol, string>;
   return `shutdownGrace: 1s
-listeners:
+${loop ? `loop: ${loop}\n` : ''}listeners:
   bench:
     address: 127.0.0.1:${listenPort}
     protocol: ${protocol}

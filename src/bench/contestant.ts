@@ -9,6 +9,7 @@ import type { Relay } from './configuration.ts';
 
 export type Protocol = 'http' | 'tcp' | 'udp';
 export type Splice = 'auto' | 'never' | 'always';
+export type Loop = 'epoll' | 'io_uring';
 
 export interface Prepared {
   /** Written to `file` before the command is started; part of the report. */
@@ -28,6 +29,7 @@ export interface Contestant {
   /** What it relays as, whatever the protocol of the case. */
   readonly relaysAs?: Protocol;
   readonly splice?: Splice;
+  readonly loop?: Loop;
   find(): Promise<Found>;
   /** Null where nothing stands between the load and the origin. */
   readonly prepare: ((relay: Relay) => Prepared) | null;

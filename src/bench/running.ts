@@ -37,7 +37,11 @@ export async function start(contestant: Contestant, options: StartOptions): Prom
   const protocol = contestant.relaysAs ?? options.protocol;
   const splice = contestant.splice ?? options.splice;
   const { workers } = options;
-  const relay: Relay = { protocol, splice, workers, targetPort, listenPort: port, folder };
+  const loop = contestant.loop ? { loop: contestant.loop } : {};
+  const relay: Relay = {
+    ...{ protocol, splice, ...loop, workers },
+    ...{ targetPort, listenPort: port, folder },
+  };
   const prepared = contestant.prepare(relay);
   await writeFile(prepared.file, prepared.configuration);
   const program = processes.start(contestant.label, cores, prepared.command);

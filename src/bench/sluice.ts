@@ -4,12 +4,27 @@ import { join } from 'node:path';
 import type { EngineName } from '../engine/engine.ts';
 import { createProxy } from '../proxy.ts';
 import { type Relay, writeConfig } from './configuration.ts';
-import { type Contestant, type Found, type Prepared, type Splice, wordsOf } from './contestant.ts';
+import {
+  type Contestant,
+  type Found,
+  type Loop,
+  type Prepared,
+  type Splice,
+  wordsOf,
+} from './contestant.ts';
 import { ROOT, sluiceVersion } from './installation.ts';
 
 const COMMAND = join(ROOT, 'bin', 'sluice.js');
 
 export const native = engine('native', ['http', 'tcp', 'udp']);
+export const nativeIoUring: Contestant = {
+  ...native,
+  id: 'native-io-uring',
+  label: 'Sluice native, io_uring',
+  variantOf: 'native',
+  loop: 'io_uring',
+  find: () => find('native', 'io_uring'),
+};
 export const uws = engine('uws', ['http']);
 export const js = engine('js', ['http', 'tcp', 'udp']);
 
@@ -40,22 +55,27 @@ function layer(
 }
 
 /** Starts the engine here for a moment: it says best itself why it cannot run. */
-async function find(name: EngineName): Promise<Found> {
+async function find(name: EngineName, loop: 'auto' | Loop = 'auto'): Promise<Found> {
   if (!existsSync(COMMAND)) return { missing: 'bin/sluice.js does not exist' };
   if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) {
     return { missing: 'Sluice is not built (npm run build)' };
   }
   try {
+    const warnings: string[] = [];
     const proxy = await createProxy(
       {
+        loop,
         listeners: { probe: { address: '127.0.0.1:0', protocol: 'http', pool: 'probe' } },
         pools: { probe: { targets: ['127.0.0.1:1'] } },
       },
       { engine: name, workers: 1 },
     );
+    proxy.on('warning', (message) => warnings.push(message));
     await proxy.start();
     await proxy.close({ graceMs: 0 });
-    return { version: sluiceVersion() };
+    // It warns of a loop that it cannot have, and goes on with another.
+    const [missing] = loop === 'auto' ? [] : warnings;
+    return missing === undefined ? { version: sluiceVersion() } : { missing };
   } catch (error) {
     return { missing: wordsOf(error) };
   }

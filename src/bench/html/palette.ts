@@ -50,6 +50,8 @@ const FIXED: Readonly<Record<string, number>> = {
   'native-tcp-splice': 9,
   'native-tcp-copy': 10,
   'native-udp': 11,
+  // Meets the other engines only.
+  'native-io-uring': 9,
 };
 
 export interface Palette {
