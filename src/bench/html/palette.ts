@@ -45,12 +45,11 @@ const FIXED: Readonly<Record<string, number>> = {
   'http-proxy': 6,
   'fastify-http-proxy': 7,
   direct: 8,
-  // Layers never meet rivals.
+  // Layers never meet rivals or the other loop.
   'native-http': 0,
   'native-tcp-splice': 9,
   'native-tcp-copy': 10,
   'native-udp': 11,
-  // Meets the other engines only.
   'native-io-uring': 9,
 };
 

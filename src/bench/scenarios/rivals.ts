@@ -38,7 +38,7 @@ function httpCases(): readonly Case[] {
       ...http,
       id: 'rivals/http-small-64',
       title: 'HTTP/1.1 keep-alive, 64 clients, 100 B body',
-      contestants: HTTP,
+      contestants: [...HTTP, 'native-io-uring'],
       work: { kind: 'http', bodyBytes: SMALL_BYTES, connections: 64, arrival: CLOSED },
       goals: [
         atMost(0.75, 'nginx'),
@@ -84,7 +84,7 @@ function tcpCases(): readonly Case[] {
       id: 'rivals/tcp-small',
       title: 'TCP, 64 connections, 100 B messages echoed',
       unit: MESSAGE,
-      contestants: TCP,
+      contestants: [...TCP, 'native-io-uring'],
       work: { kind: 'tcp-echo', connections: 64, bytes: SMALL_BYTES, arrival: CLOSED },
       goals: [atMost(0.9, 'nginx'), atMost(0.9, 'haproxy')],
     }),
