@@ -4,7 +4,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 namespace sluice::net {
@@ -14,11 +16,21 @@ namespace {
 constexpr int kAcceptBudget = 64;
 constexpr std::uint64_t kRestMs = 50;
 
+/// Held by the one worker that sheds. Its reserve is nobody's for a moment; a worker that took it
+/// then would keep it for as long as its clients stay, and the other could shed no more.
+std::mutex shedding;
+/// Written by whoever holds the mutex; relaxed: who looks too early only gets the descriptor.
+std::atomic<bool> isSheddingNow{false};
+
 UniqueFd openReserve() noexcept {
   return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 } // namespace
+
+bool Acceptor::isShedding() noexcept {
+  return isSheddingNow.load(std::memory_order_relaxed);
+}
 
 Status Acceptor::start(UniqueFd fd, bool isShared) noexcept {
   fd_ = std::move(fd);
@@ -61,12 +73,18 @@ bool Acceptor::shedOne(int error) noexcept {
   if (!reserve_.isOpen()) {
     return false;
   }
-  reserve_.reset();
-  // Without a descriptor accept() fails before it looks: there may be nobody to shed.
-  UniqueFd newest(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  const bool isShed = newest.isOpen();
-  newest.reset();
-  reserve_ = openReserve();
+  bool isShed = false;
+  {
+    const std::lock_guard lock(shedding);
+    isSheddingNow.store(true, std::memory_order_relaxed);
+    reserve_.reset();
+    // Without a descriptor accept() fails before it looks: there may be nobody to shed.
+    UniqueFd newest(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    isShed = newest.isOpen();
+    newest.reset();
+    reserve_ = openReserve();
+    isSheddingNow.store(false, std::memory_order_relaxed);
+  }
   if (isShed) {
     owner_.onShed(error == EMFILE || error == ENFILE ? Errc::OutOfDescriptors : Errc::OutOfMemory);
   }
@@ -77,7 +95,13 @@ void Acceptor::onEvents(std::uint32_t) noexcept {
   for (int i = 0; i < kAcceptBudget && fd_.isOpen(); ++i) {
     SocketAddress client;
     socklen_t length = SocketAddress::kCapacity;
-    UniqueFd accepted(::accept4(fd_.get(), client.raw(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    UniqueFd accepted;
+    if (isShedding()) {
+      errno = EMFILE;
+    } else {
+      accepted =
+          UniqueFd(::accept4(fd_.get(), client.raw(), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    }
     if (accepted.isOpen()) {
       client.setLength(length);
       owner_.onAccepted(std::move(accepted), client);

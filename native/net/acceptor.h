@@ -28,6 +28,8 @@ class Acceptor final : public Source, public TimerOwner {
   /// `isShared`: other workers wait on the same socket (unix sockets), so only one is to be woken.
   [[nodiscard]] Status start(UniqueFd fd, bool isShared) noexcept;
   void close() noexcept;
+  /// Another worker is shedding, so there is no descriptor to be had.
+  [[nodiscard]] static bool isShedding() noexcept;
 
  private:
   void onEvents(std::uint32_t events) noexcept override;

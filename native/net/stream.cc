@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/assert.h"
+#include "net/acceptor.h"
 #include "net/pump.h"
 #include "net/syscall.h"
 
@@ -77,6 +78,9 @@ Status Stream::watchInput() noexcept {
 
 Status Stream::connect(const SocketAddress& address) noexcept {
   const bool isUnix = address.family() == AddressFamily::Unix;
+  if (Acceptor::isShedding()) {
+    return Unexpected{Errc::OutOfDescriptors};
+  }
   UniqueFd fd(::socket(address.raw()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.isOpen()) {
     return Unexpected{connectError(errno)};
