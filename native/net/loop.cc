@@ -132,7 +132,7 @@ void Loop::bury() noexcept {
 
 void Loop::pollEvents(int timeoutMs) noexcept {
   std::array<epoll_event, kMaxEvents> events;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeoutMs);
+  const int count = syscall::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeoutMs);
   readClock();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
