@@ -21,7 +21,6 @@ export const nativeIoUring: Contestant = {
   ...native,
   id: 'native-io-uring',
   label: 'Sluice native, io_uring',
-  variantOf: 'native',
   loop: 'io_uring',
   find: () => find('native', 'io_uring'),
 };
