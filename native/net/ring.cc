@@ -53,8 +53,7 @@ Ring::Ring(std::unique_ptr<IoUring> uring) noexcept
   sends_.reserve(kMaxSends);
 }
 
-// --- requests
-// ------------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
 Ring::Handle Ring::claim(Kind kind, int fd, std::uint32_t events, Source& source) noexcept {
   if (freeSlots_.empty()) {
@@ -130,8 +129,7 @@ void Ring::settle() noexcept {
   takeRefused();
 }
 
-// --- deferred sends
-// ------------------------------------------------------------------------------------
+// --- deferred sends ------------------------------------------------------------------------------
 
 bool Ring::defer(Stream& stream, int fd, std::span<const iovec> parts, std::size_t total) noexcept {
   if (total > kMaxDeferredBytes || arenaUsed_ + total > kArenaBytes) {
@@ -205,8 +203,7 @@ void Ring::endSends() noexcept {
   arenaUsed_ = 0;
 }
 
-// --- the turn
-// ------------------------------------------------------------------------------------------
+// --- the turn ------------------------------------------------------------------------------------
 
 /// Queues what is to be cancelled and armed; what the kernel has no memory for waits a turn.
 void Ring::queueControl() noexcept {
@@ -324,8 +321,7 @@ void Ring::tellReceived(Handle handle, const Completion& completion) noexcept {
   }
 }
 
-// --- the end
-// -------------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 void Ring::remove(Farewell& farewell) noexcept {
   farewells_.erase(std::remove(farewells_.begin(), farewells_.end(), &farewell), farewells_.end());

@@ -32,8 +32,7 @@ bool isShortage(int error) noexcept {
 
 } // namespace
 
-// --- receiving
-// -----------------------------------------------------------------------------------------
+// --- receiving -----------------------------------------------------------------------------------
 
 void Stream::watchEdges(std::uint32_t events) noexcept {
   watch_ = ring_->watch(fd_.get(), events, *this);
@@ -197,8 +196,7 @@ bool Stream::workOffHeld() noexcept {
   return !isShot_;
 }
 
-// --- sending
-// -------------------------------------------------------------------------------------------
+// --- sending -------------------------------------------------------------------------------------
 
 bool Stream::mayDefer() const noexcept {
   return !sendsAtOnce_ && !wantsRoom_ && !isSendBroken_ && !wasResetTold_ && unsent_.isEmpty() &&
