@@ -1,6 +1,6 @@
 // An engine in a process of its own: for tests that limit the process, look at its memory or may end it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { DEADLINE_MS, within } from './deadline.ts';
 import type { EntityStats } from './stats-view.ts';
 
@@ -26,6 +26,8 @@ export interface ChildCounts {
 
 export interface ProcessFacts extends ChildCounts {
   readonly descriptors: number;
+  /** How many of them are ends of pipes. */
+  readonly pipeEnds: number;
   /** Resident memory after a garbage collection. */
   readonly rssBytes: number;
 }
@@ -84,7 +86,7 @@ export class EngineProcess {
     const residentPages = Number(readFileSync(`${folder}/statm`, 'utf8').split(' ')[1]);
     return {
       ...counts!,
-      descriptors: readdirSync(`${folder}/fd`).length,
+      ...countDescriptors(`${folder}/fd`),
       rssBytes: residentPages * PAGE_BYTES,
     };
   }
@@ -129,4 +131,17 @@ export async function startEngineProcess(
   const child = new EngineProcess(engine, options);
   await child.apply(config);
   return child;
+}
+
+/** Opens and closes by itself while it is read: one that is gone by the time it is looked at is no pipe. */
+function countDescriptors(folder: string): { descriptors: number; pipeEnds: number } {
+  const names = readdirSync(folder);
+  const isPipe = (name: string): boolean => {
+    try {
+      return readlinkSync(`${folder}/${name}`).startsWith('pipe:');
+    } catch {
+      return false;
+    }
+  };
+  return { descriptors: names.length, pipeEnds: names.filter(isPipe).length };
 }

@@ -50,7 +50,7 @@ function httpCases(): readonly Case[] {
       ...http,
       id: 'rivals/http-small-256',
       title: 'HTTP/1.1 keep-alive, 256 clients, 100 B body',
-      contestants: HTTP,
+      contestants: [...HTTP, 'native-io-uring'],
       work: { kind: 'http', bodyBytes: SMALL_BYTES, connections: 256, arrival: CLOSED },
     }),
     plainCase({
