@@ -43,6 +43,15 @@
         "native/http/response.cc",
         "native/http/route.cc",
         "native/http/scan.cc",
+        "native/tls/client_context.cc",
+        "native/tls/client_facts.cc",
+        "native/tls/client_hello.cc",
+        "native/tls/credentials.cc",
+        "native/tls/domain.cc",
+        "native/tls/peer_certificate.cc",
+        "native/tls/server_context.cc",
+        "native/tls/session.cc",
+        "native/tls/ticket_keys.cc",
         # F3
         "native/upstream/target_pool.cc",
         # F4
@@ -59,6 +68,7 @@
         "native/worker/engine.cc",
         "native/worker/listener.cc",
         "native/worker/log_writer.cc",
+        "native/worker/tls_contexts.cc",
         "native/worker/worker.cc",
         # F6
         "native/addon/addon.cc"

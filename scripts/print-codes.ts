@@ -49,6 +49,11 @@ ${[
   enumOf('HostHeaderKind', codes.HOST_HEADERS),
   enumOf('EditOp', codes.EDIT_OPS),
   enumOf('LocationPartKind', codes.REDIRECT_PARTS),
+  enumOf('ClientCertificateMode', codes.CLIENT_CERTIFICATE_MODES),
+  enumOf('CertificateField', codes.CERTIFICATE_FIELDS),
+  enumOf('CertificateMatchKind', codes.CERTIFICATE_MATCHES),
+  enumOf('ProxyAccept', codes.PROXY_ACCEPTS),
+  enumOf('ProxySend', codes.PROXY_SENDS),
   enumOf('Counter', codes.COUNTERS),
 ].join('\n')}
 struct ErrcInfo {

@@ -24,6 +24,8 @@ const char* failureName(worker::FailureKind kind) noexcept {
     return "listen";
   case worker::FailureKind::Log:
     return "log";
+  case worker::FailureKind::Tls:
+    return "tls";
   case worker::FailureKind::Resource:
   case worker::FailureKind::None:
     break;

@@ -94,8 +94,26 @@ enum class Errc : std::uint8_t {
   DatagramDropped = 33,
   /// A bug in the proxy.
   Internal = 34,
+  /// The TLS handshake with the client failed, or what it sent was no TLS.
+  TlsHandshakeFailed = 35,
+  /// The client did not finish its TLS handshake or PROXY header in time.
+  HandshakeTimeout = 36,
+  /// The client asked by SNI for a name that the listener does not serve.
+  TlsNameUnknown = 37,
+  /// The client showed no certificate where one is required, or one that does not hold.
+  ClientCertificateRejected = 38,
+  /// A plain HTTP request came to a listener that speaks TLS.
+  PlainOnTls = 39,
+  /// The request names a host that no certificate of its TLS listener is for.
+  Misdirected = 40,
+  /// The TLS handshake with the target failed.
+  UpstreamTlsFailed = 41,
+  /// The certificate of the target does not hold.
+  UpstreamCertificateRejected = 42,
+  /// A trusted proxy sent a malformed PROXY header, or none where one is required.
+  ProxyHeaderBad = 43,
 };
-inline constexpr std::size_t kErrcCount = 35;
+inline constexpr std::size_t kErrcCount = 44;
 
 enum class Protocol : std::uint8_t {
   Http = 0,
@@ -177,8 +195,50 @@ enum class LocationPartKind : std::uint8_t {
   Host = 2,
   Path = 3,
   Query = 4,
+  Hostname = 5,
 };
-inline constexpr std::size_t kLocationPartKindCount = 5;
+inline constexpr std::size_t kLocationPartKindCount = 6;
+
+enum class ClientCertificateMode : std::uint8_t {
+  Off = 0,
+  Request = 1,
+  Require = 2,
+};
+inline constexpr std::size_t kClientCertificateModeCount = 3;
+
+enum class CertificateField : std::uint8_t {
+  Verified = 0,
+  Subject = 1,
+  Issuer = 2,
+  Serial = 3,
+  Fingerprint = 4,
+  Names = 5,
+  NotBefore = 6,
+  NotAfter = 7,
+  Certificate = 8,
+};
+inline constexpr std::size_t kCertificateFieldCount = 9;
+
+enum class CertificateMatchKind : std::uint8_t {
+  Any = 0,
+  Verified = 1,
+  None = 2,
+};
+inline constexpr std::size_t kCertificateMatchKindCount = 3;
+
+enum class ProxyAccept : std::uint8_t {
+  Off = 0,
+  Optional = 1,
+  Required = 2,
+};
+inline constexpr std::size_t kProxyAcceptCount = 3;
+
+enum class ProxySend : std::uint8_t {
+  Off = 0,
+  V1 = 1,
+  V2 = 2,
+};
+inline constexpr std::size_t kProxySendCount = 3;
 
 enum class Counter : std::uint8_t {
   Connections = 0,
@@ -195,8 +255,10 @@ enum class Counter : std::uint8_t {
   DatagramsOut = 11,
   Retries = 12,
   LogDropped = 13,
+  TlsHandshakes = 14,
+  TlsResumed = 15,
 };
-inline constexpr std::size_t kCounterCount = 14;
+inline constexpr std::size_t kCounterCount = 16;
 
 struct ErrcInfo {
   std::string_view name;
@@ -242,6 +304,15 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
     {"target_unreachable", "", 0, Side::Upstream, Retry::Never},
     {"datagram_dropped", "", 0, Side::Internal, Retry::Never},
     {"internal", "proxy_internal_error", 500, Side::Internal, Retry::Never},
+    {"tls_handshake_failed", "", 0, Side::Client, Retry::Never},
+    {"handshake_timeout", "", 0, Side::Client, Retry::Never},
+    {"tls_name_unknown", "", 0, Side::Client, Retry::Never},
+    {"client_certificate_rejected", "", 0, Side::Client, Retry::Never},
+    {"plain_on_tls", "http_request_error", 400, Side::Client, Retry::Never},
+    {"misdirected", "destination_not_found", 421, Side::Client, Retry::Never},
+    {"upstream_tls_failed", "tls_protocol_error", 502, Side::Upstream, Retry::Always},
+    {"upstream_certificate_rejected", "tls_certificate_error", 502, Side::Upstream, Retry::Always},
+    {"proxy_header_bad", "", 0, Side::Client, Retry::Never},
 }};
 
 [[nodiscard]] constexpr const ErrcInfo& errcInfo(Errc code) noexcept {
@@ -251,13 +322,13 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
 inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{"round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
 
 /// Names these tables and the layout of an encoded plan.
-inline constexpr std::string_view kAbi = "76bd41e4";
-inline constexpr std::uint32_t kPlanMagic = 1397510145;
+inline constexpr std::string_view kAbi = "0622ad4b";
+inline constexpr std::uint32_t kPlanMagic = 1397510146;
 
 inline constexpr unsigned kHistogramMinShift = 9;
 inline constexpr unsigned kHistogramMaxShift = 37;
 inline constexpr unsigned kHistogramSub = 32;
 inline constexpr std::size_t kHistogramBuckets = 898;
-inline constexpr std::size_t kStatsStride = 948;
+inline constexpr std::size_t kStatsStride = 959;
 
 } // namespace sluice

@@ -68,7 +68,7 @@ bool hasHeader(const plan::Action& action, std::string_view name) {
 }
 
 void writeLocation(HeadWriter& out, const plan::Route& route, const RequestHead& head,
-                   std::string_view path) {
+                   std::string_view path, bool isTls) {
   out.append("Location: ");
   for (const plan::LocationPart& part : route.action.location) {
     switch (part.part) {
@@ -76,10 +76,13 @@ void writeLocation(HeadWriter& out, const plan::Route& route, const RequestHead&
       out.append(part.text);
       break;
     case LocationPartKind::Scheme:
-      out.append("http");
+      out.append(isTls ? "https" : "http");
       break;
     case LocationPartKind::Host:
       out.append(head.authority);
+      break;
+    case LocationPartKind::Hostname:
+      out.append(head.host);
       break;
     case LocationPartKind::Path: {
       const RewrittenPath rewritten = rewritePath(route, path);
@@ -155,7 +158,7 @@ bool writeRedirect(HeadWriter& out, const plan::Route& route, const RequestHead&
   writeStatusLine(out, route.action.status);
   writeOurs(out, edits, "Date", context.date);
   if (!isEditedAway(edits, "Location")) {
-    writeLocation(out, route, head, path);
+    writeLocation(out, route, head, path, context.isTls);
   }
   writeOurs(out, edits, "Content-Type", kPlainText);
   writeLength(out, body.size());

@@ -28,6 +28,8 @@ struct AnswerContext {
   ConnectionOption connection = ConnectionOption::Implied;
   /// The request was HEAD: the head only.
   bool isHead = false;
+  /// The request came over TLS.
+  bool isTls = false;
 };
 
 /// Room that any error answer fits in.

@@ -66,6 +66,11 @@ class RequestWriter {
     if (mode_ != ForwardedMode::Off) {
       writeForwarded();
     }
+    for (const plan::HeaderEdit& edit : context_.clientEdits) {
+      if (edit.op == EditOp::Set && !isEditedAway(edits_, edit.name)) {
+        out_.appendField(edit.name, edit.value);
+      }
+    }
     writeEdits(out_, edits_);
     out_.append("\r\n");
   }
@@ -127,7 +132,7 @@ class RequestWriter {
   }
 
   [[nodiscard]] Fate fateOf(const Field& field) const {
-    if (field.isNominated || (!edits_.empty() && isEditedAway(edits_, field.name))) {
+    if (field.isNominated || !isOurs(field.name)) {
       return Fate::Drop;
     }
     switch (field.id) {
@@ -188,7 +193,9 @@ class RequestWriter {
       out_.append("\r\n");
     }
     if (isMissing(FieldId::XForwardedProto) && isOurs("X-Forwarded-Proto")) {
-      out_.append("X-Forwarded-Proto: http\r\n");
+      out_.append("X-Forwarded-Proto: ");
+      out_.append(scheme());
+      out_.append("\r\n");
     }
     if (isMissing(FieldId::XForwardedHost) && !head_.authority.empty() &&
         isOurs("X-Forwarded-Host")) {
@@ -221,7 +228,9 @@ class RequestWriter {
       out_.append(head_.authority);
       out_.append(quote);
     }
-    out_.append(";proto=http\r\n");
+    out_.append(";proto=");
+    out_.append(scheme());
+    out_.append("\r\n");
   }
 
   void writeBelieved(FieldId id) {
@@ -238,7 +247,11 @@ class RequestWriter {
 
   [[nodiscard]] bool isMissing(FieldId id) const { return !isBelieved_ || !head_.fields.has(id); }
   [[nodiscard]] bool isOurs(std::string_view name) const {
-    return edits_.empty() || !isEditedAway(edits_, name);
+    return (edits_.empty() || !isEditedAway(edits_, name)) &&
+           (context_.clientEdits.empty() || !isEditedAway(context_.clientEdits, name));
+  }
+  [[nodiscard]] std::string_view scheme() const {
+    return context_.listener.serverTls == plan::kNone ? "http" : "https";
   }
 
   HeadWriter& out_;

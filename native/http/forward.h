@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "http/answer.h"
@@ -22,6 +23,8 @@ struct ForwardContext {
   std::string_view clientIp;
   /// The client's address is one of listener.trustedProxies.
   bool isTrusted = false;
+  /// What the listener tells of the client, in front of the route's own edits.
+  std::span<const plan::HeaderEdit> clientEdits{};
   /// In normal form, before stripPrefix and addPrefix.
   std::string_view path;
   /// Relay the request's wantsUpgrade.

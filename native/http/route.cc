@@ -37,15 +37,30 @@ bool matchesPath(const plan::Route& route, std::string_view path) {
   return false;
 }
 
+bool matchesCertificate(const plan::CertificateMatch& wanted, const ClientIdentity& client) {
+  switch (wanted.kind) {
+  case CertificateMatchKind::Any:
+    return true;
+  case CertificateMatchKind::None:
+    return !client.isVerified;
+  case CertificateMatchKind::Verified:
+    return client.isVerified &&
+           (wanted.commonName.empty() || wanted.commonName == client.commonName) &&
+           (wanted.fingerprint.empty() || wanted.fingerprint == client.fingerprint);
+  }
+  return false;
+}
+
 } // namespace
 
 const plan::Route* matchRoute(std::span<const plan::Route> routes, std::string_view host,
-                              std::string_view path) noexcept {
+                              std::string_view path, const ClientIdentity& client) noexcept {
   if (host.ends_with('.')) {
     host.remove_suffix(1);
   }
   for (const plan::Route& route : routes) {
-    if (matchesHost(route, host) && matchesPath(route, path)) {
+    if (matchesHost(route, host) && matchesPath(route, path) &&
+        matchesCertificate(route.certificate, client)) {
       return &route;
     }
   }

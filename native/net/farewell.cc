@@ -7,8 +7,6 @@
 #include <new>
 #include <utility>
 
-#include "net/ring.h"
-
 namespace sluice::net {
 
 namespace {
@@ -21,7 +19,7 @@ constexpr std::uint64_t kPatienceMs = 30'000;
 Farewell::Farewell(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept
     : loop_(loop), fd_(std::move(fd)), patience_(*this) {
   unsent_.adopt(unsent);
-  loop_.ring()->add(*this);
+  loop_.add(*this);
 }
 
 void Farewell::begin(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept {
@@ -38,7 +36,7 @@ void Farewell::begin(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept {
 
 void Farewell::end() noexcept {
   loop_.forget(*this);
-  loop_.ring()->remove(*this);
+  loop_.remove(*this);
   patience_.cancel();
   unsent_.clear(loop_.buffers());
   fd_.reset();

@@ -1,5 +1,5 @@
-// What a stream on a ring still had to send when its owner closed it: its owner had been told that
-// it was taken, and the kernel then did not take it. Owns the socket until the rest is sent, the
+// What a stream still had to send when its owner closed it: its owner had been told that it was
+// taken, and the kernel had not taken it. On a ring, and where a filter makes more of bytes. Owns the socket until the rest is sent, the
 // other side is gone or has taken nothing for a while.
 #pragma once
 
@@ -16,6 +16,7 @@ class Farewell final : public Source, public TimerOwner, public Disposable {
   void end() noexcept;
 
  private:
+  friend class Loop;
   Farewell(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept;
   void onEvents(std::uint32_t events) noexcept override;
   void onTimer(Timer&) noexcept override { end(); }
@@ -25,6 +26,9 @@ class Farewell final : public Source, public TimerOwner, public Disposable {
   UniqueFd fd_;
   ByteQueue unsent_;
   Timer patience_;
+  // In the loop's list:
+  Farewell* next_ = nullptr;
+  Farewell** previous_ = nullptr;
 };
 
 } // namespace sluice::net

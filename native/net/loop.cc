@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "net/farewell.h"
 #include "net/syscall.h"
 
 namespace sluice::net {
@@ -73,7 +74,26 @@ void Loop::settle() noexcept {
   }
 }
 
+void Loop::add(Farewell& farewell) noexcept {
+  farewell.next_ = farewells_;
+  farewell.previous_ = &farewells_;
+  if (farewells_ != nullptr) {
+    farewells_->previous_ = &farewell.next_;
+  }
+  farewells_ = &farewell;
+}
+
+void Loop::remove(Farewell& farewell) noexcept {
+  *farewell.previous_ = farewell.next_;
+  if (farewell.next_ != nullptr) {
+    farewell.next_->previous_ = farewell.previous_;
+  }
+}
+
 void Loop::finish() noexcept {
+  while (farewells_ != nullptr) {
+    farewells_->end();
+  }
   if (ring_ != nullptr) {
     ring_->finish();
   }

@@ -22,6 +22,7 @@
 
 namespace sluice::net {
 
+class Farewell;
 class Loop;
 
 /// Something registered with the loop.
@@ -99,6 +100,10 @@ class Loop {
   void unqueue(Source& source) noexcept;
   void dispose(Disposable& dead) noexcept;
 
+  // Sockets whose streams were closed with something unsent; finish() ends those that are left.
+  void add(Farewell& farewell) noexcept;
+  void remove(Farewell& farewell) noexcept;
+
   void arm(Timer& timer, std::uint64_t delayMs) noexcept { wheel_.arm(timer, nowMs(), delayMs); }
 
   /// CLOCK_MONOTONIC, read once a turn.
@@ -133,6 +138,7 @@ class Loop {
   Source** queueTail_ = &queueHead_;
   std::uint64_t turn_ = 0;
   Disposable* dead_ = nullptr;
+  Farewell* farewells_ = nullptr;
   BufferPool buffers_;
   alignas(64) std::array<char, kScratchBytes> scratch_;
 };

@@ -8,7 +8,6 @@
 #include <new>
 #include <utility>
 
-#include "net/farewell.h"
 #include "net/loop.h"
 #include "net/stream.h"
 
@@ -323,14 +322,7 @@ void Ring::tellReceived(Handle handle, const Completion& completion) noexcept {
 
 // --- the end -------------------------------------------------------------------------------------
 
-void Ring::remove(Farewell& farewell) noexcept {
-  farewells_.erase(std::remove(farewells_.begin(), farewells_.end(), &farewell), farewells_.end());
-}
-
 void Ring::finish() noexcept {
-  while (!farewells_.empty()) {
-    farewells_.back()->end();
-  }
   for (Handle handle = 0; handle < slots_.size(); ++handle) {
     if (slots_[handle].source != nullptr) {
       Handle released = handle;

@@ -21,7 +21,6 @@
 
 namespace sluice::net {
 
-class Farewell;
 class Source;
 class Stream;
 
@@ -72,10 +71,6 @@ class Ring {
 
   [[nodiscard]] std::size_t bufferBytes() const noexcept { return uring_->bufferBytes(); }
 
-  // Streams that were closed with something unsent.
-  void add(Farewell& farewell) noexcept { farewells_.push_back(&farewell); }
-  void remove(Farewell& farewell) noexcept;
-
  private:
   enum class Kind : std::uint8_t { Edge, Level, Receive, Room };
 
@@ -125,7 +120,6 @@ class Ring {
   std::vector<DeferredSend> sends_;
   std::unique_ptr<char[]> arena_;
   std::size_t arenaUsed_ = 0;
-  std::vector<Farewell*> farewells_;
 };
 
 } // namespace sluice::net

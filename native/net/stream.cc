@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/assert.h"
 #include "net/acceptor.h"
+#include "net/farewell.h"
 #include "net/pump.h"
 #include "net/syscall.h"
 
@@ -103,8 +105,23 @@ Status Stream::connect(const SocketAddress& address) noexcept {
   return status;
 }
 
+void Stream::setFilter(StreamFilter& filter) noexcept {
+  SLUICE_ASSERT(fd_.isOpen() && !isConnecting_ && !isShot_);
+  filter_ = &filter;
+}
+
+void Stream::dropFilter() noexcept {
+  if (filter_ != nullptr) {
+    std::exchange(filter_, nullptr)->close(false);
+  }
+}
+
 void Stream::startReceive() noexcept {
   isReceiving_ = true;
+  if (filter_ != nullptr && filter_->hasHeld()) {
+    loop_.queue(*this);
+    return;
+  }
   if (ring_ != nullptr && !hasHeld() && mayBeShot()) {
     enterShot();
   } else if (hasInput_ || hasHeld()) {
@@ -113,7 +130,7 @@ void Stream::startReceive() noexcept {
 }
 
 bool Stream::hasInput() noexcept {
-  if (hasHeld()) {
+  if (hasHeld() || (filter_ != nullptr && filter_->hasHeld())) {
     return true;
   }
   char next = 0;
@@ -131,6 +148,9 @@ SendResult Stream::send(std::string_view bytes) noexcept {
 
 SendResult Stream::send(std::span<const iovec> parts) noexcept {
   SLUICE_ASSERT(fd_.isOpen() && !isConnecting_);
+  if (filter_ != nullptr) {
+    return filter_->send(parts);
+  }
   if (ring_ != nullptr) {
     const std::size_t total = bytesOf(parts);
     if (mayDefer() && ring_->defer(*this, fd_.get(), parts, total)) {
@@ -146,6 +166,10 @@ SendResult Stream::send(std::span<const iovec> parts) noexcept {
     }
   }
   return sendNow(parts);
+}
+
+SendResult Stream::sendWire(std::string_view bytes) noexcept {
+  return sendNow(bytes);
 }
 
 SendResult Stream::sendNow(std::string_view bytes) noexcept {
@@ -184,7 +208,15 @@ SendResult Stream::sendNow(std::span<const iovec> parts) noexcept {
   return {.taken = taken, .isFailed = false};
 }
 
+void Stream::shutdownWire() noexcept {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
 void Stream::shutdownSend() noexcept {
+  if (filter_ != nullptr) {
+    filter_->shutdownSend();
+    return;
+  }
   if (ring_ != nullptr) {
     sendDeferred();
     isShutdownDue_ = !unsent_.isEmpty();
@@ -195,7 +227,24 @@ void Stream::shutdownSend() noexcept {
   ::shutdown(fd_.get(), SHUT_WR);
 }
 
+void Stream::leaveTo(ByteQueue& unsent) noexcept {
+  if (ring_ != nullptr) {
+    ring_->release(watch_);
+    ring_->release(room_);
+  } else {
+    loop_.unwatch(fd_.get(), *this);
+  }
+  Farewell::begin(loop_, std::move(fd_), unsent);
+}
+
 void Stream::close() noexcept {
+  closeAs(true);
+}
+
+void Stream::closeAs(bool isOrderly) noexcept {
+  if (filter_ != nullptr) {
+    std::exchange(filter_, nullptr)->close(isOrderly && fd_.isOpen());
+  }
   if (outgoing_ != nullptr) {
     outgoing_->stop();
   }
@@ -224,7 +273,12 @@ void Stream::abort() noexcept {
     const linger now{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
-  close();
+  closeAs(false);
+}
+
+void Stream::passEnd(StreamEnd how) noexcept {
+  isReceiving_ = false;
+  owner_->onReceiveEnd(*this, how);
 }
 
 void Stream::end(StreamEnd how) noexcept {
@@ -232,6 +286,10 @@ void Stream::end(StreamEnd how) noexcept {
   hasInput_ = false;
   wasEndTold_ = true;
   wasResetTold_ = how == StreamEnd::Reset;
+  if (filter_ != nullptr) {
+    filter_->onWireEnd(how);
+    return;
+  }
   owner_->onReceiveEnd(*this, how);
 }
 
@@ -261,7 +319,11 @@ void Stream::receive() noexcept {
       if (ring_ != nullptr) {
         noteReceive(size < want);
       }
-      owner_->onReceived(*this, {scratch.data(), size});
+      if (filter_ != nullptr) {
+        filter_->onWireReceived({scratch.data(), size});
+      } else {
+        owner_->onReceived(*this, {scratch.data(), size});
+      }
       if (ring_ != nullptr && isReceiving_ && mayBeShot()) {
         enterShot();
         return;
@@ -302,7 +364,11 @@ void Stream::onRoom() noexcept {
     incoming_->run();
   } else if (wantsRoom_) {
     wantsRoom_ = false;
-    owner_->onSendRoom(*this);
+    if (filter_ != nullptr) {
+      filter_->onWireRoom();
+    } else {
+      owner_->onSendRoom(*this);
+    }
   }
 }
 
@@ -329,6 +395,12 @@ void Stream::onEvents(std::uint32_t events) noexcept {
   } else if ((events & EPOLLOUT) != 0) {
     onRoom();
     if (!fd_.isOpen()) {
+      return;
+    }
+  }
+  if (filter_ != nullptr && isReceiving_ && filter_->hasHeld()) {
+    filter_->resume();
+    if (!fd_.isOpen() || !isReceiving_ || filter_->hasHeld()) {
       return;
     }
   }

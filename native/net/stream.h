@@ -19,18 +19,12 @@
 #include "net/held_bytes.h"
 #include "net/loop.h"
 #include "net/socket_address.h"
+#include "net/stream_filter.h"
 
 namespace sluice::net {
 
 class Stream;
 class Pump;
-
-enum class StreamEnd : std::uint8_t {
-  /// The other side has finished sending.
-  Eof,
-  /// The connection is gone: reset, timed out or failed. Nothing can be sent any more.
-  Reset,
-};
 
 class StreamOwner {
  public:
@@ -40,7 +34,7 @@ class StreamOwner {
   virtual void onReceiveEnd(Stream& stream, StreamEnd end) noexcept = 0;
   /// After send() took less than all: there is room again.
   virtual void onSendRoom(Stream& stream) noexcept = 0;
-  /// The outcome of connect(): Errc::None or why not.
+  /// The outcome of connect(), or of the handshake of a filter: Errc::None or why not.
   virtual void onConnected(Stream& stream, Errc outcome) noexcept = 0;
 
  protected:
@@ -49,13 +43,6 @@ class StreamOwner {
 
 /// A last word on a connection that is about to be closed: what fits is sent, the rest is not.
 void sendOnce(const UniqueFd& fd, std::string_view bytes) noexcept;
-
-struct SendResult {
-  /// Bytes taken; the rest stays with the caller until onSendRoom().
-  std::size_t taken = 0;
-  /// The connection is gone; onReceiveEnd(Reset) may follow.
-  bool isFailed = false;
-};
 
 class Stream final : public Source {
  public:
@@ -69,6 +56,13 @@ class Stream final : public Source {
   [[nodiscard]] Status connect(const SocketAddress& address) noexcept;
 
   void setOwner(StreamOwner& owner) noexcept { owner_ = &owner; }
+  /// From now on bytes pass through `filter`, which the stream closes when it is closed itself. To
+  /// be called before anything is received.
+  void setFilter(StreamFilter& filter) noexcept;
+  /// Bytes pass as they are again; what the filter holds is lost.
+  void dropFilter() noexcept;
+  /// What is received is not what the wire carries: it must not be spliced.
+  [[nodiscard]] bool isFiltered() const noexcept { return filter_ != nullptr; }
   /// The most that one onReceived() brings; at most the loop's scratch size.
   void setReceiveBytes(std::uint32_t bytes) noexcept { receiveBytes_ = bytes; }
 
@@ -92,6 +86,19 @@ class Stream final : public Source {
 
   [[nodiscard]] Loop& loop() noexcept { return loop_; }
 
+  // For the filter:
+  [[nodiscard]] StreamOwner& owner() noexcept { return *owner_; }
+  /// onSendRoom() or onWireRoom() follows when not all was taken.
+  [[nodiscard]] SendResult sendWire(std::string_view bytes) noexcept;
+  /// FIN after what was sent.
+  void shutdownWire() noexcept;
+  /// Nothing more is to come from the wire.
+  void passEnd(StreamEnd how) noexcept;
+  /// Calls resume() later in this turn or in the next.
+  void resumeLater() noexcept { loop_.queue(*this); }
+  /// Only in close(): hands the socket over, to send what is left.
+  void leaveTo(ByteQueue& unsent) noexcept;
+
  private:
   friend class Pump;
   friend class Ring;
@@ -104,6 +111,7 @@ class Stream final : public Source {
   static constexpr std::uint8_t kSmallReceives = 16;
 
   void onEvents(std::uint32_t events) noexcept override;
+  void closeAs(bool isOrderly) noexcept;
   void receive() noexcept;
   void finishConnect() noexcept;
   void end(StreamEnd how) noexcept;
@@ -137,6 +145,7 @@ class Stream final : public Source {
   Loop& loop_;
   Ring* const ring_;
   StreamOwner* owner_;
+  StreamFilter* filter_ = nullptr;
   UniqueFd fd_;
   std::uint32_t receiveBytes_ = 32 * 1024;
   bool isConnecting_ = false;

@@ -39,8 +39,8 @@ void Stream::watchEdges(std::uint32_t events) noexcept {
 }
 
 bool Stream::mayBeShot() const noexcept {
-  return watch_ != Ring::kNone && !isShot_ && !prefersEdges_ && !sawEnd_ && !sawUrgent_ &&
-         !wasEndTold_ && !isConnecting_ && outgoing_ == nullptr;
+  return watch_ != Ring::kNone && filter_ == nullptr && !isShot_ && !prefersEdges_ && !sawEnd_ &&
+         !sawUrgent_ && !wasEndTold_ && !isConnecting_ && outgoing_ == nullptr;
 }
 
 void Stream::noteReceive(bool isSmall) noexcept {

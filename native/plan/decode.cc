@@ -118,6 +118,23 @@ Cidr readCidr(Reader& in) {
   return out;
 }
 
+HostMatch readHost(Reader& in) {
+  const auto kind = in.code<HostMatchKind>(kHostMatchKindCount, "unknown host match");
+  return {kind, in.text()};
+}
+
+std::vector<std::string> readTexts(Reader& in) {
+  return list<std::string>(in, 4, [](Reader& r) { return r.text(); });
+}
+
+NameRoute readNameRoute(Reader& in) {
+  NameRoute out;
+  out.host = readHost(in);
+  out.alpn = readTexts(in);
+  out.pool = in.u32();
+  return out;
+}
+
 Listener readListener(Reader& in) {
   Listener out;
   out.name = in.text();
@@ -127,14 +144,17 @@ Listener readListener(Reader& in) {
   const std::uint32_t pool = in.u32();
   out.pool =
       pool == std::numeric_limits<std::uint32_t>::max() ? -1 : static_cast<std::int32_t>(pool);
+  out.nameRoutes = list<NameRoute>(in, 13, readNameRoute);
+  out.serverTls = in.u32();
+  out.proxyProtocol = in.code<ProxyAccept>(kProxyAcceptCount, "unknown proxyProtocol");
   out.maxConnections = in.u32();
   out.accessLog = in.text();
   out.forwarded = in.code<ForwardedMode>(kForwardedModeCount, "unknown forwarded mode");
   out.trustedProxies = list<Cidr>(in, 6, readCidr);
   out.splice = in.code<SpliceMode>(kSpliceModeCount, "unknown splice mode");
   Timeouts& t = out.timeouts;
-  for (std::uint32_t* value : {&t.connectMs, &t.requestHeaderMs, &t.bodyIdleMs, &t.responseHeaderMs,
-                               &t.keepAliveMs, &t.idleMs}) {
+  for (std::uint32_t* value : {&t.connectMs, &t.handshakeMs, &t.requestHeaderMs, &t.bodyIdleMs,
+                               &t.responseHeaderMs, &t.keepAliveMs, &t.idleMs}) {
     *value = in.u32();
     in.require(*value > 0, "a timeout of zero");
   }
@@ -211,6 +231,10 @@ Route readRoute(Reader& in, StateRegistry& registry) {
   if (out.pathKind == PathMatchKind::Regex) {
     out.dfa = readDfa(in);
   }
+  out.certificate.kind =
+      in.code<CertificateMatchKind>(kCertificateMatchKindCount, "unknown certificate match");
+  out.certificate.commonName = in.text();
+  out.certificate.fingerprint = in.text();
   out.action = readAction(in);
   out.stripPrefix = in.text();
   out.addPrefix = in.text();
@@ -233,6 +257,7 @@ Pool readPool(Reader& in, StateRegistry& registry) {
   out.maxEjectMs = in.u32();
   out.idleMs = in.u32();
   out.maxIdle = in.u32();
+  out.proxyProtocol = in.code<ProxySend>(kProxySendCount, "unknown proxyProtocol");
   out.stats = registry.stats("pool/" + out.name);
   out.state = registry.pool(out.name);
   return out;
@@ -245,6 +270,77 @@ Target readTarget(Reader& in) {
   out.authority = in.text();
   out.address = readAddress(in);
   out.weight = in.u32();
+  out.clientTls = in.u32();
+  out.serverName = in.text();
+  return out;
+}
+
+TlsTerms readTerms(Reader& in) {
+  TlsTerms out;
+  out.minVersion = in.u16();
+  out.maxVersion = in.u16();
+  in.require(out.minVersion >= 0x0301 && out.minVersion <= out.maxVersion &&
+                 out.maxVersion <= 0x0304,
+             "TLS versions out of range");
+  out.ciphers = in.text();
+  out.cipherSuites = in.text();
+  out.curves = in.text();
+  return out;
+}
+
+Certificate readCertificate(Reader& in) {
+  Certificate out;
+  out.name = in.text();
+  out.chain = in.text();
+  out.key = in.text();
+  out.ocsp = in.text();
+  return out;
+}
+
+ServerName readServerName(Reader& in) {
+  std::string name = in.text();
+  return {std::move(name), in.u32()};
+}
+
+ServerTls readServerTls(Reader& in) {
+  ServerTls out;
+  out.certificates = list<Certificate>(in, 16, readCertificate);
+  out.identities = list<std::vector<std::uint32_t>>(in, 4, [](Reader& r) {
+    return list<std::uint32_t>(r, 4, [](Reader& inner) { return inner.u32(); });
+  });
+  out.names = list<ServerName>(in, 8, readServerName);
+  out.challenges = list<ServerName>(in, 8, readServerName);
+  out.rejectsUnknownNames = in.u8() != 0;
+  out.terms = readTerms(in);
+  out.alpn = readTexts(in);
+  for (const std::string& name : out.alpn) {
+    in.require(!name.empty() && name.size() <= 255, "a protocol's name out of range");
+  }
+  out.sessionTickets = in.u8() != 0;
+  out.sessionSeconds = in.u32();
+  out.clientMode =
+      in.code<ClientCertificateMode>(kClientCertificateModeCount, "unknown client mode");
+  out.clientCa = in.text();
+  out.clientCrl = in.text();
+  out.clientHeaders = list<CertificateHeader>(in, 5, [](Reader& r) {
+    const auto field =
+        r.code<CertificateField>(kCertificateFieldCount, "unknown certificate field");
+    return CertificateHeader{field, r.text()};
+  });
+  return out;
+}
+
+ClientTls readClientTls(Reader& in) {
+  ClientTls out;
+  out.verify = in.u8() != 0;
+  out.ca = in.text();
+  out.crl = in.text();
+  out.certificate = list<Certificate>(in, 16, readCertificate);
+  out.fingerprints = readTexts(in);
+  for (const std::string& digits : out.fingerprints) {
+    in.require(digits.size() == 64, "a fingerprint of the wrong size");
+  }
+  out.terms = readTerms(in);
   return out;
 }
 
@@ -252,12 +348,39 @@ bool fits(const Range& range, std::size_t size) noexcept {
   return range.first <= size && range.count <= size - range.first;
 }
 
+void checkServerTls(Reader& in, const ServerTls& tls) {
+  in.require(!tls.identities.empty(), "TLS without a certificate");
+  for (const std::vector<std::uint32_t>& members : tls.identities) {
+    in.require(!members.empty(), "an identity without a certificate");
+    for (const std::uint32_t member : members) {
+      in.require(member < tls.certificates.size(), "an identity's certificate out of range");
+    }
+  }
+  for (const std::vector<ServerName>* names : {&tls.names, &tls.challenges}) {
+    for (const ServerName& name : *names) {
+      in.require(name.identity < tls.identities.size(), "a name's identity out of range");
+    }
+  }
+  in.require(tls.clientMode == ClientCertificateMode::Off || !tls.clientCa.empty(),
+             "client certificates without CAs");
+}
+
 /// Every reference from one table into another.
 void checkReferences(Reader& in, const Plan& plan) {
   for (const Listener& listener : plan.listeners) {
     in.require(fits(listener.routes, plan.routes.size()), "a listener's routes out of range");
-    in.require((listener.protocol == Protocol::Http) == (listener.pool < 0),
+    const bool isHttp = listener.protocol == Protocol::Http;
+    const bool needsPool = !isHttp && listener.nameRoutes.empty();
+    in.require(isHttp ? listener.pool < 0 : listener.pool >= 0 || !needsPool,
                "a listener's pool does not suit its protocol");
+    in.require(listener.nameRoutes.empty() || listener.protocol == Protocol::Tcp,
+               "routes by name of a listener that is not tcp");
+    for (const NameRoute& route : listener.nameRoutes) {
+      in.require(route.pool < plan.pools.size(), "a name route's pool out of range");
+    }
+    in.require(listener.serverTls == kNone || (listener.serverTls < plan.serverTls.size() &&
+                                               listener.protocol != Protocol::Udp),
+               "a listener's TLS out of range");
     in.require(listener.pool < 0 || static_cast<std::size_t>(listener.pool) < plan.pools.size(),
                "a listener's pool out of range");
   }
@@ -278,6 +401,15 @@ void checkReferences(Reader& in, const Plan& plan) {
   for (const Target& target : plan.targets) {
     in.require(target.pool < plan.pools.size(), "a target's pool out of range");
     in.require(target.weight > 0, "a target without weight");
+    in.require(target.clientTls == kNone || target.clientTls < plan.clientTls.size(),
+               "a target's TLS out of range");
+  }
+  for (const ServerTls& tls : plan.serverTls) {
+    checkServerTls(in, tls);
+  }
+  for (const ClientTls& tls : plan.clientTls) {
+    in.require(tls.certificate.size() <= 1, "more than one client certificate");
+    in.require(!tls.verify || !tls.ca.empty(), "verification without CAs");
   }
 }
 
@@ -292,6 +424,8 @@ Decoded decodePlan(std::span<const std::uint8_t> bytes, StateRegistry& registry)
   plan->routes = list<Route>(in, 40, [&](Reader& r) { return readRoute(r, registry); });
   plan->pools = list<Pool>(in, 40, [&](Reader& r) { return readPool(r, registry); });
   plan->targets = list<Target>(in, 20, readTarget);
+  plan->serverTls = list<ServerTls>(in, 40, readServerTls);
+  plan->clientTls = list<ClientTls>(in, 20, readClientTls);
   in.require(in.isAtEnd(), "bytes after the plan");
   if (in.isGood()) {
     checkReferences(in, *plan);

@@ -42,6 +42,7 @@ struct Cidr {
 
 struct Timeouts {
   std::uint32_t connectMs = 0;
+  std::uint32_t handshakeMs = 0;
   std::uint32_t requestHeaderMs = 0;
   std::uint32_t bodyIdleMs = 0;
   std::uint32_t responseHeaderMs = 0;
@@ -56,13 +57,31 @@ struct Limits {
   std::uint64_t bodyBytes = 0;
 };
 
+/// An index that is not there.
+inline constexpr std::uint32_t kNone = 0xffff'ffff;
+
+struct HostMatch {
+  HostMatchKind kind = HostMatchKind::Any;
+  std::string value;
+};
+
+struct NameRoute {
+  HostMatch host;
+  std::vector<std::string> alpn;
+  std::uint32_t pool = 0;
+};
+
 struct Listener {
   std::string name;
   Address address;
   Protocol protocol = Protocol::Http;
   Range routes;
-  /// -1 for http.
+  /// -1 for http, and for tcp listeners that have name routes alone.
   std::int32_t pool = -1;
+  std::vector<NameRoute> nameRoutes;
+  /// kNone: the listener does not end TLS.
+  std::uint32_t serverTls = kNone;
+  ProxyAccept proxyProtocol = ProxyAccept::Off;
   std::uint32_t maxConnections = 0;
   /// Empty = no access log, "-" = stdout.
   std::string accessLog;
@@ -112,6 +131,12 @@ struct Action {
   std::vector<LocationPart> location;
 };
 
+struct CertificateMatch {
+  CertificateMatchKind kind = CertificateMatchKind::Any;
+  std::string commonName;
+  std::string fingerprint;
+};
+
 struct Route {
   std::uint32_t listener = 0;
   std::string name;
@@ -120,6 +145,7 @@ struct Route {
   PathMatchKind pathKind = PathMatchKind::Any;
   std::string path;
   Dfa dfa;
+  CertificateMatch certificate;
   Action action;
   std::string stripPrefix;
   std::string addPrefix;
@@ -143,6 +169,7 @@ struct Pool {
   std::uint32_t maxEjectMs = 0;
   std::uint32_t idleMs = 0;
   std::uint32_t maxIdle = 0;
+  ProxySend proxyProtocol = ProxySend::Off;
 
   std::shared_ptr<EntityStats> stats;
   std::shared_ptr<PoolState> state;
@@ -154,9 +181,76 @@ struct Target {
   std::string authority;
   Address address;
   std::uint32_t weight = 1;
+  /// kNone: plain.
+  std::uint32_t clientTls = kNone;
+  std::string serverName;
 
   std::shared_ptr<EntityStats> stats;
   std::shared_ptr<TargetState> state;
+};
+
+struct TlsTerms {
+  std::uint16_t minVersion = 0;
+  std::uint16_t maxVersion = 0;
+  std::string ciphers;
+  std::string cipherSuites;
+  std::string curves;
+
+  [[nodiscard]] bool operator==(const TlsTerms& other) const noexcept = default;
+};
+
+struct Certificate {
+  std::string name;
+  std::string chain;
+  std::string key;
+  std::string ocsp;
+
+  [[nodiscard]] bool operator==(const Certificate& other) const noexcept = default;
+};
+
+struct ServerName {
+  std::string name;
+  std::uint32_t identity = 0;
+
+  [[nodiscard]] bool operator==(const ServerName& other) const noexcept = default;
+};
+
+struct CertificateHeader {
+  CertificateField field = CertificateField::Verified;
+  std::string name;
+
+  [[nodiscard]] bool operator==(const CertificateHeader& other) const noexcept = default;
+};
+
+struct ServerTls {
+  std::vector<Certificate> certificates;
+  /// Positions in `certificates`.
+  std::vector<std::vector<std::uint32_t>> identities;
+  std::vector<ServerName> names;
+  std::vector<ServerName> challenges;
+  bool rejectsUnknownNames = false;
+  TlsTerms terms;
+  std::vector<std::string> alpn;
+  bool sessionTickets = true;
+  std::uint32_t sessionSeconds = 0;
+  ClientCertificateMode clientMode = ClientCertificateMode::Off;
+  std::string clientCa;
+  std::string clientCrl;
+  std::vector<CertificateHeader> clientHeaders;
+
+  [[nodiscard]] bool operator==(const ServerTls& other) const noexcept = default;
+};
+
+struct ClientTls {
+  bool verify = true;
+  std::string ca;
+  std::string crl;
+  /// None or one.
+  std::vector<Certificate> certificate;
+  std::vector<std::string> fingerprints;
+  TlsTerms terms;
+
+  [[nodiscard]] bool operator==(const ClientTls& other) const noexcept = default;
 };
 
 struct Plan {
@@ -165,7 +259,13 @@ struct Plan {
   std::vector<Route> routes;
   std::vector<Pool> pools;
   std::vector<Target> targets;
+  std::vector<ServerTls> serverTls;
+  std::vector<ClientTls> clientTls;
 
+  /// Null: the listener does not end TLS.
+  [[nodiscard]] const ServerTls* serverTlsOf(const Listener& listener) const noexcept {
+    return listener.serverTls == kNone ? nullptr : &serverTls[listener.serverTls];
+  }
   [[nodiscard]] std::span<const Target> targetsOf(const Pool& pool) const noexcept {
     return {targets.data() + pool.targets.first, pool.targets.count};
   }

@@ -87,7 +87,12 @@ void Exchange::begin(const upstream::PlanLease& plan, std::uint32_t listener,
     fail(Errc::RequestMalformed);
     return;
   }
-  route_ = http::matchRoute(plan_->plan().routesOf(this->listener()), head.host, path);
+  if (!client_.mayAskFor(head.host)) {
+    fail(Errc::Misdirected);
+    return;
+  }
+  route_ = http::matchRoute(plan_->plan().routesOf(this->listener()), head.host, path,
+                            client_.identity());
   if (route_ == nullptr) {
     fail(Errc::NoRoute);
     return;
@@ -254,6 +259,7 @@ void Exchange::sendRequest() noexcept {
                               .target = target(),
                               .clientIp = client_.addressText(),
                               .isTrusted = isTrusted(listener(), client_.address()),
+                              .clientEdits = client_.edits(),
                               .path = path,
                               .keepUpgrade = wantsUpgrade_},
                              body);

@@ -108,6 +108,7 @@ void H1Client::process() noexcept {
     case State::Lingering:
       input_ = {};
       return;
+    case State::Securing:
     case State::Tunnel:
     case State::Closed:
       return;
@@ -344,7 +345,8 @@ http::ConnectionOption H1Client::connectionOption() noexcept {
 http::AnswerContext H1Client::answerContext() noexcept {
   return {.date = context_.date.at(context_.loop.wallMs()),
           .connection = connectionOption(),
-          .isHead = isHeadRequest_};
+          .isHead = isHeadRequest_,
+          .isTls = tls_ != nullptr};
 }
 
 SendState H1Client::send(std::string_view head, std::string_view body) noexcept {
@@ -461,12 +463,14 @@ void H1Client::refuseRequest(Errc why) noexcept {
 }
 
 net::Stream* H1Client::spliceSink() noexcept {
-  return out_.isEmpty() && responseFraming_ == BodyFraming::Length ? &stream_ : nullptr;
+  const bool isPlain = out_.isEmpty() && !stream_.isFiltered();
+  return isPlain && responseFraming_ == BodyFraming::Length ? &stream_ : nullptr;
 }
 
 net::Stream* H1Client::spliceSource(std::uint64_t& remaining) noexcept {
   remaining = state_ == State::Body ? reader_.remaining() : 0;
-  return remaining > 0 && in_.isEmpty() && input_.empty() ? &stream_ : nullptr;
+  const bool isEmpty = in_.isEmpty() && input_.empty();
+  return remaining > 0 && isEmpty && !stream_.isFiltered() ? &stream_ : nullptr;
 }
 
 void H1Client::onSendRoom(net::Stream&) noexcept {
@@ -568,6 +572,10 @@ void H1Client::cut() noexcept {
 }
 
 void H1Client::onTimer(net::Timer&) noexcept {
+  if (state_ == State::Securing) {
+    onHandshakeFailed(Errc::HandshakeTimeout);
+    return;
+  }
   if (state_ == State::Head) {
     refuseRequest(Errc::RequestTimeout);
     return;
@@ -584,7 +592,7 @@ void H1Client::onTimer(net::Timer&) noexcept {
 void H1Client::onDrain() noexcept {
   // A head that has begun is answered; the connection closes after it, because its listener is
   // closing.
-  if (state_ == State::Idle) {
+  if (state_ == State::Idle || state_ == State::Securing) {
     close();
   }
 }
@@ -667,13 +675,78 @@ void H1Client::open(Context& context, std::shared_ptr<ListenerSlot> slot, Unique
     listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
-  if (!session->stream_.adopt(std::move(fd))) {
-    context.shard(listener.stats).error(Errc::OutOfMemory);
-    session->close();
+  session->begin(std::move(fd));
+}
+
+void H1Client::begin(UniqueFd fd) noexcept {
+  const bool isTls = listener().serverTls != plan::kNone;
+  bool isReady = stream_.adopt(std::move(fd)).has_value();
+  if (isReady && isTls) {
+    tls_ = tls::Session::accept(stream_, plan_->serverTls(listener()));
+    isReady = tls_ != nullptr;
+  }
+  if (!isReady) {
+    context_.shard(listener().stats).error(Errc::OutOfMemory);
+    close();
     return;
   }
-  context.loop.arm(session->timer_, listener.timeouts.requestHeaderMs);
-  session->stream_.startReceive();
+  state_ = isTls ? State::Securing : State::Idle;
+  const plan::Timeouts& timeouts = listener().timeouts;
+  context_.loop.arm(timer_, isTls ? timeouts.handshakeMs : timeouts.requestHeaderMs);
+  stream_.startReceive();
+}
+
+// --- TLS -----------------------------------------------------------------------------------------
+
+void H1Client::onConnected(net::Stream&, Errc outcome) noexcept {
+  if (outcome != Errc::None) {
+    onHandshakeFailed(outcome);
+    return;
+  }
+  plan::StatShard& stats = context_.shard(listener().stats);
+  stats.add(Counter::TlsHandshakes);
+  stats.add(Counter::TlsResumed, tls_->isResumed() ? 1 : 0);
+  if (tls_->isChallenge()) {
+    close();
+    return;
+  }
+  facts_ = tls::describeClient(*tls_, *plan_->plan().serverTlsOf(listener()));
+  state_ = State::Idle;
+  context_.loop.arm(timer_, listener().timeouts.requestHeaderMs);
+}
+
+void H1Client::onHandshakeFailed(Errc why) noexcept {
+  if (why == Errc::PlainOnTls) {
+    // Plain text is what such a client understands.
+    stream_.dropFilter();
+    tls_ = nullptr;
+    keepAlive_ = false;
+    stream_.startReceive();
+    refuseRequest(why);
+    return;
+  }
+  context_.shard(listener().stats).error(why);
+  close();
+}
+
+http::ClientIdentity H1Client::identity() const noexcept {
+  if (facts_ == nullptr) {
+    return {};
+  }
+  return {.isVerified = facts_->isVerified,
+          .commonName = facts_->commonName,
+          .fingerprint = facts_->fingerprint};
+}
+
+std::span<const plan::HeaderEdit> H1Client::edits() const noexcept {
+  if (facts_ == nullptr) {
+    return {};
+  }
+  return facts_->edits;
+}
+
+bool H1Client::mayAskFor(std::string_view host) const noexcept {
+  return tls_ == nullptr || tls_->mayAskFor(host);
 }
 
 void H1Client::refuse(Context& context, const UniqueFd& fd) noexcept {

@@ -2,6 +2,7 @@
 // responses. What is to become of a request is the exchange's business.
 //
 //   state     | meaning                               | bytes that arrive
+//   Securing  | TLS handshake                         | the handshake's
 //   Idle      | between requests                      | begin a head
 //   Head      | part of a head has arrived            | go on with it
 //   Body      | head handed over, body under way      | payload to the exchange, while it takes it
@@ -24,6 +25,7 @@
 #include "relay/h1_body.h"
 #include "relay/session.h"
 #include "relay/tunnel.h"
+#include "tls/client_facts.h"
 
 namespace sluice::relay {
 
@@ -50,6 +52,7 @@ class H1Client final : public Flow,
 
  private:
   enum class State : std::uint8_t {
+    Securing,
     Idle,
     Head,
     Body,
@@ -82,6 +85,9 @@ class H1Client final : public Flow,
   void switchProtocols(net::Stream& upstream, std::string_view early) noexcept override;
   void endExchange() noexcept override;
   void cut() noexcept override;
+  [[nodiscard]] http::ClientIdentity identity() const noexcept override;
+  [[nodiscard]] std::span<const plan::HeaderEdit> edits() const noexcept override;
+  [[nodiscard]] bool mayAskFor(std::string_view host) const noexcept override;
   [[nodiscard]] const net::SocketAddress& address() const noexcept override { return address_; }
   [[nodiscard]] std::string_view addressText() const noexcept override {
     return {addressText_.data(), addressLength_};
@@ -91,11 +97,13 @@ class H1Client final : public Flow,
   void onReceived(net::Stream& stream, std::string_view bytes) noexcept override;
   void onReceiveEnd(net::Stream& stream, net::StreamEnd end) noexcept override;
   void onSendRoom(net::Stream& stream) noexcept override;
-  void onConnected(net::Stream&, Errc) noexcept override {}
+  void onConnected(net::Stream& stream, Errc outcome) noexcept override;
   void onEvents(std::uint32_t events) noexcept override;
   void onTimer(net::Timer& timer) noexcept override;
   void onTunnelEnd(Errc why) noexcept override;
 
+  void begin(UniqueFd fd) noexcept;
+  void onHandshakeFailed(Errc why) noexcept;
   void take(std::string_view bytes) noexcept;
   void process() noexcept;
   [[nodiscard]] bool readHead() noexcept;
@@ -140,6 +148,10 @@ class H1Client final : public Flow,
   std::uint64_t skipped_ = 0;
   net::SocketAddress address_;
   net::Stream stream_;
+  /// The filter of stream_; null for plain connections.
+  tls::Session* tls_ = nullptr;
+  /// Null where no certificates are asked for.
+  std::unique_ptr<tls::ClientFacts> facts_;
   net::Timer timer_;
   /// What has arrived and is not used yet; while process() runs, `input_` is the rest of it.
   ByteQueue in_;

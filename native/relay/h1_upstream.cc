@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "relay/slabs.h"
+#include "tls/session.h"
 
 namespace sluice::relay {
 
@@ -98,6 +99,13 @@ Status H1Upstream::connect() noexcept {
 }
 
 void H1Upstream::onConnected(net::Stream&, Errc outcome) noexcept {
+  if (outcome == Errc::None && pool_->tls() != nullptr && !stream_.isFiltered()) {
+    // The handshake's outcome comes here too.
+    if (tls::Session::connect(stream_, pool_->tls()) == nullptr) {
+      exchange_->onConnected(Errc::OutOfMemory);
+    }
+    return;
+  }
   if (outcome == Errc::None) {
     stream_.startReceive();
   }
@@ -150,7 +158,8 @@ void H1Upstream::onSendRoom(net::Stream&) noexcept {
 }
 
 net::Stream* H1Upstream::spliceSink() noexcept {
-  return out_.isEmpty() && requestFraming_ == BodyFraming::Length ? &stream_ : nullptr;
+  const bool isPlain = out_.isEmpty() && !stream_.isFiltered();
+  return isPlain && requestFraming_ == BodyFraming::Length ? &stream_ : nullptr;
 }
 
 // --- responses -----------------------------------------------------------------------------------
@@ -324,7 +333,7 @@ void H1Upstream::resumeResponse() noexcept {
 
 net::Stream* H1Upstream::spliceSource(std::uint64_t& remaining) noexcept {
   remaining = state_ == State::Body ? reader_.remaining() : 0;
-  return remaining > 0 && in_.isEmpty() ? &stream_ : nullptr;
+  return remaining > 0 && in_.isEmpty() && !stream_.isFiltered() ? &stream_ : nullptr;
 }
 
 // --- making and finding --------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include "http/forward.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "http/route.h"
 #include "net/socket_address.h"
 #include "net/stream.h"
 #include "plan/plan.h"
@@ -89,6 +90,12 @@ class ClientSession {
   virtual void endExchange() noexcept = 0;
   /// The response cannot be completed: let the client see that it is cut.
   virtual void cut() noexcept = 0;
+
+  /// What routes may look at in the client's certificate, and what targets are told of it.
+  [[nodiscard]] virtual http::ClientIdentity identity() const noexcept = 0;
+  [[nodiscard]] virtual std::span<const plan::HeaderEdit> edits() const noexcept = 0;
+  /// False when the connection was made for other hosts than this one.
+  [[nodiscard]] virtual bool mayAskFor(std::string_view host) const noexcept = 0;
 
   [[nodiscard]] virtual const net::SocketAddress& address() const noexcept = 0;
   [[nodiscard]] virtual std::string_view addressText() const noexcept = 0;

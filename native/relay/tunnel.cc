@@ -25,7 +25,8 @@ void Tunnel::start(const TunnelOptions& options, const FlowStats& stats,
   for (Direction* direction : {&up_, &down_}) {
     direction->from.setOwner(*this);
     direction->from.setReceiveBytes(kReceiveBytes);
-    direction->mayPump = options.splice != SpliceMode::Never;
+    direction->mayPump = options.splice != SpliceMode::Never && !direction->from.isFiltered() &&
+                         !direction->to.isFiltered();
   }
   up_.isEof = options.hasClientEnded;
   for (Direction* direction : {&up_, &down_}) {
@@ -129,7 +130,7 @@ void Tunnel::onReceived(net::Stream& stream, std::string_view bytes) noexcept {
 
 void Tunnel::onReceiveEnd(net::Stream& stream, net::StreamEnd end) noexcept {
   Direction& direction = from(stream);
-  if (end == net::StreamEnd::Reset) {
+  if (end != net::StreamEnd::Eof) {
     finish(&direction == &up_ ? Errc::ClientAborted : Errc::UpstreamReset);
     return;
   }

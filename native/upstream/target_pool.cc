@@ -11,8 +11,8 @@ net::SocketAddress toSocketAddress(const plan::Address& address) noexcept {
   return net::SocketAddress::ip(address.family, address.bytes, address.port);
 }
 
-TargetPool::TargetPool(const plan::Target& target) noexcept
-    : address_(toSocketAddress(target.address)), state_(target.state) {}
+TargetPool::TargetPool(const plan::Target& target, std::shared_ptr<tls::TargetTls> tls) noexcept
+    : address_(toSocketAddress(target.address)), state_(target.state), tls_(std::move(tls)) {}
 
 IdleUpstream* TargetPool::take() noexcept {
   IdleUpstream* upstream = newest_;
@@ -57,18 +57,42 @@ void TargetPool::retire() noexcept {
   evictAll();
 }
 
+namespace {
+
+/// What was agreed on with a target holds as long as it would be agreed on again.
+bool speaksAs(const TargetPool& pool, const tls::ClientContext* context,
+              const std::string& name) noexcept {
+  if (context == nullptr || pool.tls() == nullptr) {
+    return context == nullptr && pool.tls() == nullptr;
+  }
+  return pool.tls()->sharedContext().get() == context && pool.tls()->name() == name;
+}
+
+} // namespace
+
 PlanLease TargetPools::activate(std::shared_ptr<const plan::Plan> plan,
-                                std::vector<std::uint16_t> logs) {
+                                std::vector<std::uint16_t> logs, PlanTls tls) {
   std::unordered_map<const plan::TargetState*, std::shared_ptr<TargetPool>> next;
-  auto active = std::make_unique<ActivePlan>(std::move(plan), std::move(logs));
+  auto active = std::make_unique<ActivePlan>(std::move(plan), std::move(logs), std::move(tls));
   for (const plan::Target& target : active->plan().targets) {
+    const std::shared_ptr<tls::ClientContext> context =
+        target.clientTls == plan::kNone ? nullptr : active->tls_.clients[target.clientTls];
     const auto known = pools_.find(target.state.get());
-    auto pool = known != pools_.end() ? known->second : std::make_shared<TargetPool>(target);
+    std::shared_ptr<TargetPool> pool;
+    if (known != pools_.end() && speaksAs(*known->second, context.get(), target.serverName)) {
+      pool = known->second;
+    } else {
+      pool = std::make_shared<TargetPool>(
+          target, context == nullptr
+                      ? nullptr
+                      : std::make_shared<tls::TargetTls>(context, target.serverName));
+    }
     next.emplace(target.state.get(), pool);
     active->pools_.push_back(std::move(pool));
   }
   for (const auto& [state, pool] : pools_) {
-    if (!next.contains(state)) {
+    const auto kept = next.find(state);
+    if (kept == next.end() || kept->second != pool) {
       pool->retire();
     }
   }

@@ -12,6 +12,8 @@
 
 #include "net/socket_address.h"
 #include "plan/plan.h"
+#include "tls/client_context.h"
+#include "tls/server_context.h"
 
 namespace sluice::upstream {
 
@@ -32,12 +34,15 @@ class IdleUpstream {
 
 class TargetPool {
  public:
-  explicit TargetPool(const plan::Target& target) noexcept;
+  /// `tls`: null for a target that is spoken to in plain.
+  TargetPool(const plan::Target& target, std::shared_ptr<tls::TargetTls> tls) noexcept;
   TargetPool(const TargetPool&) = delete;
   TargetPool& operator=(const TargetPool&) = delete;
 
   [[nodiscard]] const net::SocketAddress& address() const noexcept { return address_; }
   [[nodiscard]] plan::TargetState& state() noexcept { return *state_; }
+  /// Null: plain.
+  [[nodiscard]] const std::shared_ptr<tls::TargetTls>& tls() const noexcept { return tls_; }
 
   /// The connection used last, taken out; null when there is none.
   [[nodiscard]] IdleUpstream* take() noexcept;
@@ -53,17 +58,25 @@ class TargetPool {
 
   net::SocketAddress address_;
   std::shared_ptr<plan::TargetState> state_;
+  std::shared_ptr<tls::TargetTls> tls_;
   IdleUpstream* newest_ = nullptr;
   std::uint32_t idle_ = 0;
   bool isRetired_ = false;
+};
+
+/// One worker's contexts for the TLS of a plan, at the plan's positions.
+struct PlanTls {
+  std::vector<std::shared_ptr<tls::ServerContext>> servers;
+  std::vector<std::shared_ptr<tls::ClientContext>> clients;
 };
 
 /// A plan as one worker carries it out. Counted, not shared: leases are taken and returned on that
 /// worker.
 class ActivePlan {
  public:
-  ActivePlan(std::shared_ptr<const plan::Plan> plan, std::vector<std::uint16_t> logs) noexcept
-      : plan_(std::move(plan)), logs_(std::move(logs)) {}
+  ActivePlan(std::shared_ptr<const plan::Plan> plan, std::vector<std::uint16_t> logs,
+             PlanTls tls) noexcept
+      : plan_(std::move(plan)), logs_(std::move(logs)), tls_(std::move(tls)) {}
 
   [[nodiscard]] const plan::Plan& plan() const noexcept { return *plan_; }
   [[nodiscard]] const std::shared_ptr<TargetPool>& pool(std::uint32_t target) const noexcept {
@@ -72,6 +85,11 @@ class ActivePlan {
   /// The access log of a listener; kNoLog = none.
   [[nodiscard]] std::uint16_t log(std::uint32_t listener) const noexcept { return logs_[listener]; }
   static constexpr std::uint16_t kNoLog = 0xffff;
+  /// Only for listeners that end TLS.
+  [[nodiscard]] const std::shared_ptr<tls::ServerContext>&
+  serverTls(const plan::Listener& listener) const noexcept {
+    return tls_.servers[listener.serverTls];
+  }
 
  private:
   friend class PlanLease;
@@ -79,6 +97,7 @@ class ActivePlan {
 
   std::shared_ptr<const plan::Plan> plan_;
   std::vector<std::uint16_t> logs_;
+  PlanTls tls_;
   std::vector<std::shared_ptr<TargetPool>> pools_;
   std::uint32_t leases_ = 0;
 };
@@ -118,7 +137,7 @@ class TargetPools {
  public:
   /// Takes a plan into force: retires the pools of targets that it does not name.
   [[nodiscard]] PlanLease activate(std::shared_ptr<const plan::Plan> plan,
-                                   std::vector<std::uint16_t> logs);
+                                   std::vector<std::uint16_t> logs, PlanTls tls);
   /// Evicts every idle upstream.
   void retireAll() noexcept;
 

@@ -50,7 +50,8 @@ Applied failure(FailureKind kind, std::int32_t listener, std::string errorName,
 } // namespace
 
 Engine::Engine(std::uint32_t workers, LoopKind loop)
-    : workerCount_(std::max(workers, 1U)), loop_(loop), registry_(workerCount_) {}
+    : workerCount_(std::max(workers, 1U)), loop_(loop), registry_(workerCount_),
+      tls_(workerCount_) {}
 
 bool Engine::startWorkers() {
   if (!workers_.empty()) {
@@ -108,6 +109,14 @@ Applied Engine::openListener(const plan::Plan& plan, std::uint32_t index, Openin
   return {};
 }
 
+Applied Engine::openTls(const plan::Plan& plan, Opening& opening) {
+  TlsProblem problem = tls_.open(plan, opening.tls);
+  if (problem.text.empty()) {
+    return {};
+  }
+  return failure(FailureKind::Tls, problem.listener, {}, std::move(problem.text));
+}
+
 Applied Engine::openLogs(const plan::Plan& plan, Opening& opening) {
   for (std::uint32_t i = 0; i < plan.listeners.size(); ++i) {
     const std::string& path = plan.listeners[i].accessLog;
@@ -134,7 +143,11 @@ void Engine::hand(const std::shared_ptr<const plan::Plan>& plan, Opening& openin
   }
   ++sequence_;
   for (std::uint32_t w = 0; w < workerCount_; ++w) {
-    ApplyCommand command{.sequence = sequence_, .plan = plan, .listeners = {}, .logs = logs};
+    ApplyCommand command{.sequence = sequence_,
+                         .plan = plan,
+                         .listeners = {},
+                         .logs = logs,
+                         .tls = std::move(opening.tls[w])};
     for (std::size_t i = 0; i < plan->listeners.size(); ++i) {
       ListenerHandover handover;
       handover.id = opening.listeners.at(opening.keys[i]).id;
@@ -158,7 +171,10 @@ Applied Engine::apply(std::span<const std::uint8_t> encodedPlan) {
   }
   net::raiseDescriptorLimit();
   Opening opening;
-  Applied result = openLogs(*decoded.plan, opening);
+  Applied result = openTls(*decoded.plan, opening);
+  if (result.failure == FailureKind::None) {
+    result = openLogs(*decoded.plan, opening);
+  }
   for (std::uint32_t i = 0;
        i < decoded.plan->listeners.size() && result.failure == FailureKind::None; ++i) {
     result = openListener(*decoded.plan, i, opening);
@@ -186,6 +202,7 @@ Applied Engine::apply(std::span<const std::uint8_t> encodedPlan) {
     result.ports.push_back(opening.listeners.at(key).port);
   }
   hand(decoded.plan, opening);
+  tls_.commit(decoded.plan);
   listeners_ = std::move(opening.listeners);
   plan_ = std::move(decoded.plan);
   registry_.prune();

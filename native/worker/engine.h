@@ -12,11 +12,12 @@
 
 #include "plan/decode.h"
 #include "worker/log_writer.h"
+#include "worker/tls_contexts.h"
 #include "worker/worker.h"
 
 namespace sluice::worker {
 
-enum class FailureKind : std::uint8_t { None, Plan, Listen, Log, Resource };
+enum class FailureKind : std::uint8_t { None, Plan, Listen, Log, Resource, Tls };
 
 struct Applied {
   FailureKind failure = FailureKind::None;
@@ -65,10 +66,13 @@ class Engine {
     std::vector<UniqueFd> logs;
     std::unordered_map<std::string, Opened> listeners;
     std::vector<std::string> keys;
+    /// One a worker.
+    std::vector<upstream::PlanTls> tls;
   };
 
   [[nodiscard]] bool startWorkers();
   [[nodiscard]] Applied openListener(const plan::Plan& plan, std::uint32_t index, Opening& opening);
+  [[nodiscard]] Applied openTls(const plan::Plan& plan, Opening& opening);
   [[nodiscard]] Applied openLogs(const plan::Plan& plan, Opening& opening);
   void hand(const std::shared_ptr<const plan::Plan>& plan, Opening& opening);
 
@@ -77,6 +81,7 @@ class Engine {
   plan::StateRegistry registry_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LogWriter> logWriter_;
+  TlsContexts tls_;
   std::unordered_map<std::string, Opened> listeners_;
   std::uint32_t nextId_ = 1;
   std::uint64_t sequence_ = 0;

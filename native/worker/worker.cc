@@ -108,7 +108,8 @@ void Worker::open(std::uint32_t id, std::uint32_t index, ListenerHandover& hando
 }
 
 void Worker::handle(ApplyCommand& command) noexcept {
-  context_.current = pools_.activate(std::move(command.plan), std::move(command.logs));
+  context_.current =
+      pools_.activate(std::move(command.plan), std::move(command.logs), std::move(command.tls));
   std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> before =
       std::exchange(listeners_, {});
   bool hasClosed = false;

@@ -38,6 +38,7 @@ struct ApplyCommand {
   /// One a listener, in the plan's order.
   std::vector<ListenerHandover> listeners;
   std::vector<std::uint16_t> logs;
+  upstream::PlanTls tls;
 };
 struct DrainCommand {};
 struct StopCommand {};

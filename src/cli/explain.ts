@@ -7,7 +7,13 @@ import { SluiceError } from '../contract/errors.ts';
 import { assertNever } from '../contract/ids.ts';
 import { resolveNames } from '../control/resolve.ts';
 import { compile, namesToResolve, type ResolvedNames } from '../plan/compile.ts';
-import { explainRoutes, isQueryAllowed, normalizePath, rewritePath } from '../plan/match.ts';
+import {
+  explainRoutes,
+  isQueryAllowed,
+  normalizeHost,
+  normalizePath,
+  rewritePath,
+} from '../plan/match.ts';
 import type {
   HeaderEdit,
   Plan,
@@ -101,7 +107,13 @@ function explainAction(
         ...editLines('response', route.responseEdits),
       ];
     case 'redirect': {
-      const values = { scheme: 'http', host: request.authority, path, query: request.query };
+      const values = {
+        scheme: listener.serverTls === null ? 'http' : 'https',
+        host: request.authority,
+        hostname: normalizeHost(request.authority),
+        path,
+        query: request.query,
+      };
       const location = action.location.map(({ part, text }) =>
         part === 'literal' ? text : values[part],
       );

@@ -7,9 +7,13 @@ import { canonicalIpv6, isHostName } from './host.ts';
 import { type Parsed, parsed, refused } from './parsed.ts';
 
 /** An address, or a name that the control plane resolves to addresses. */
-export type Address =
+export type Address = (
   | { readonly kind: 'socket'; readonly text: string; readonly socket: SocketAddress }
-  | { readonly kind: 'name'; readonly text: string; readonly host: string; readonly port: number };
+  | { readonly kind: 'name'; readonly text: string; readonly host: string; readonly port: number }
+) & {
+  /** A target's, written https:// or tls://. */
+  readonly isTls?: boolean;
+};
 
 /** What fits into sockaddr_un.sun_path with its closing NUL. */
 const MAX_UNIX_PATH = 107;
@@ -36,15 +40,21 @@ export function parseListenAddress(text: string, context: AddressContext): Parse
   return parseHostPort(text, LISTEN, 0);
 }
 
-/** Reads a target's address; `http://host:port` is taken too. */
+const SCHEME_PORTS: Readonly<Record<string, string | undefined>> = { http: '80', https: '443' };
+
+/** Reads a target's address; `http://host:port`, `https://host:port` and `tls://host:port` are taken too. */
 export function parseTargetAddress(text: string, context: AddressContext): Parsed<Address> {
   if (text.startsWith('unix:')) return parseUnix(text, TARGET, context);
   const url = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(text);
   if (url !== null) {
     const [, scheme = '', authority = '', rest = ''] = url;
-    const hint = hintForUrl(scheme.toLowerCase(), authority, rest);
+    const lower = scheme.toLowerCase();
+    const hint = hintForUrl(lower, authority, rest);
     if (hint !== null) return refused(TARGET, hint);
-    return parseHostPort(/:[0-9]+$/.test(authority) ? authority : `${authority}:80`, TARGET, 1);
+    const port = SCHEME_PORTS[lower];
+    const hasPort = /:[0-9]+$/.test(authority) || port === undefined;
+    const address = parseHostPort(hasPort ? authority : `${authority}:${port}`, TARGET, 1);
+    return address.ok && lower !== 'http' ? parsed({ ...address.value, isTls: true }) : address;
   }
   if (/^:?[0-9]+$/.test(text)) {
     return refused(TARGET, `say on which host: 127.0.0.1:${text.replace(':', '')}`);
@@ -53,8 +63,7 @@ export function parseTargetAddress(text: string, context: AddressContext): Parse
 }
 
 function hintForUrl(scheme: string, authority: string, rest: string): string | null {
-  if (scheme === 'https') return 'TLS to targets is not supported yet: give the plain HTTP address';
-  if (scheme !== 'http') return `write the address alone: ${authority}`;
+  if (!['http', 'https', 'tls'].includes(scheme)) return `write the address alone: ${authority}`;
   if (authority.includes('@'))
     return 'user and password cannot be given here; set an Authorization header with requestHeaders';
   if (rest !== '' && rest !== '/')

@@ -9,12 +9,28 @@ export type ConfigInput = z.input<Schema>;
 export type Config = DeepReadonly<z.output<Schema>>;
 
 export type ListenerConfig = Config['listeners'][string];
-export type HttpListenerConfig = Extract<ListenerConfig, { readonly protocol: 'http' }>;
+/** An http or https listener. */
+export type HttpListenerConfig = Extract<
+  ListenerConfig,
+  { readonly protocol: 'http' } | { readonly protocol: 'https' }
+>;
 export type TcpListenerConfig = Extract<ListenerConfig, { readonly protocol: 'tcp' }>;
 export type UdpListenerConfig = Extract<ListenerConfig, { readonly protocol: 'udp' }>;
 export type RouteConfig = NonNullable<HttpListenerConfig['routes']>[number];
+export type ServerTlsConfig = Extract<ListenerConfig, { readonly protocol: 'https' }>['tls'];
+export type ClientTlsConfig = NonNullable<Config['pools'][string]['tls']>;
+export type AcmeConfig = NonNullable<Config['acme']>;
 export type PoolConfig = Config['pools'][string];
 export type TargetConfig = PoolConfig['targets'][number];
+
+export function isHttpListener(listener: ListenerConfig): listener is HttpListenerConfig {
+  return listener.protocol === 'http' || listener.protocol === 'https';
+}
+
+/** What a listener ends TLS with; null when it does not. */
+export function serverTlsOf(listener: ListenerConfig): ServerTlsConfig | null {
+  return listener.protocol === 'https' || listener.protocol === 'tcp' ? listener.tls : null;
+}
 
 export type DeepReadonly<T> = T extends ArrayBufferView
   ? T

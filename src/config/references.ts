@@ -11,6 +11,7 @@ import { closest } from './closest.ts';
 import { type Located, type Path, show } from './problems.ts';
 import { asList, asMap, type CheckPool, type Report, type Written } from './raw.ts';
 import { checkRoute } from './references-route.ts';
+import { checkAcme, checkListenerTls, checkPoolTls } from './references-tls.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 export function checkReferences(input: unknown, context: AddressContext): Located[] {
@@ -28,6 +29,7 @@ export function checkReferences(input: unknown, context: AddressContext): Locate
     checkListener(['listeners', name], asMap(listener), checkPool, report);
   }
   checkAddresses(listeners, context, report);
+  checkAcme(root, listeners, report);
   checkDatagrams(listeners, pools, context, report);
   for (const [name, pool] of Object.entries(pools))
     checkPoolItself(['pools', name], asMap(pool), context, report);
@@ -75,18 +77,13 @@ function poolReferences(pools: Written, report: Report): CheckPool {
 
 function checkListener(at: Path, listener: Written, checkPool: CheckPool, report: Report): void {
   checkPool([...at, 'pool'], listener.pool);
-  if (listener.protocol !== 'http') return;
-  const given = ['routes', 'pool'].filter((key) => listener[key] !== undefined);
-  if (given.length !== 1) {
-    report(at, {
-      expected: 'exactly one of routes and pool',
-      received: given.length === 0 ? 'neither' : 'both',
-      ...(given.length === 0 ? {} : { hint: 'pool is short for one route that takes everything' }),
-    });
+  checkListenerTls(at, listener, report);
+  if (listener.protocol === 'tcp') {
+    checkTcpRoutes(at, listener, checkPool, report);
+    return;
   }
-  asList(listener.routes).forEach((route, i) => {
-    checkRoute([...at, 'routes', i], asMap(route), checkPool, report);
-  });
+  if (listener.protocol !== 'http' && listener.protocol !== 'https') return;
+  checkHttpRoutes(at, listener, checkPool, report);
   const limits = asMap(listener.limits);
   const head = sizeOf(limits.head);
   const target = sizeOf(limits.target);
@@ -96,6 +93,38 @@ function checkListener(at: Path, listener: Written, checkPool: CheckPool, report
       received: show(limits.target),
     });
   }
+}
+
+function checkTcpRoutes(at: Path, listener: Written, checkPool: CheckPool, report: Report): void {
+  if (listener.pool === undefined && listener.routes === undefined) {
+    report(at, { expected: 'pool, routes or both', received: 'neither' });
+  }
+  asList(listener.routes).forEach((route, i) => {
+    checkPool([...at, 'routes', i, 'pool'], asMap(route).pool);
+  });
+}
+
+function checkHttpRoutes(at: Path, listener: Written, checkPool: CheckPool, report: Report): void {
+  const isRedirected = listener.redirectToHttps !== undefined && listener.redirectToHttps !== false;
+  const given = ['routes', 'pool'].filter((key) => listener[key] !== undefined);
+  if (isRedirected) given.push('redirectToHttps');
+  if (given.length !== 1) {
+    report(at, {
+      expected: 'exactly one of routes and pool',
+      received:
+        given.length === 0
+          ? 'neither'
+          : given.length === 2 && !isRedirected
+            ? 'both'
+            : given.join(' and '),
+      ...(given.length === 0 || isRedirected
+        ? {}
+        : { hint: 'pool is short for one route that takes everything' }),
+    });
+  }
+  asList(listener.routes).forEach((route, i) => {
+    checkRoute([...at, 'routes', i], asMap(route), checkPool, report);
+  });
 }
 
 function sizeOf(written: unknown): number | null {
@@ -164,8 +193,17 @@ function checkDatagrams(
     if (typeof poolName !== 'string' || !Object.hasOwn(pools, poolName) || reported.has(poolName))
       continue;
     reported.add(poolName);
-    targetsOf(asMap(pools[poolName])).forEach(({ at, written }) => {
-      if (!isUnix(readAddress(written, context, parseTargetAddress))) return;
+    const pool = asMap(pools[poolName]);
+    for (const key of ['tls', 'proxyProtocol']) {
+      if (pool[key] === undefined || pool[key] === 'off') continue;
+      report(['pools', poolName, key], {
+        expected: `no ${key}: the udp listener ${name} uses this pool`,
+        received: show(pool[key]),
+      });
+    }
+    targetsOf(pool).forEach(({ at, written }) => {
+      const address = readAddress(written, context, parseTargetAddress);
+      if (!isUnix(address) && address?.isTls !== true) return;
       report(['pools', poolName, ...at], {
         expected: `an IP address and port: the udp listener ${name} uses this pool`,
         received: show(written),
@@ -203,6 +241,15 @@ function checkPoolItself(at: Path, pool: Written, context: AddressContext, repor
       hint: `it is targets[${first}] already; for a larger share give that one a weight`,
     });
   });
+  checkPoolTls(
+    at,
+    pool,
+    targetsOf(pool).map(({ at: place, written }) => ({
+      at: [...at, ...place],
+      address: readAddress(written, context, parseTargetAddress),
+    })),
+    report,
+  );
   const eject = asMap(pool.eject);
   const first = durationOf(eject.for ?? '2s');
   const longest = durationOf(eject.max ?? '60s');

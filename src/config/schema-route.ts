@@ -1,6 +1,7 @@
 // The schema of a route: what it matches, what it does, what it changes.
 import { z } from 'zod';
 import { hintForWord, integer, plainText, says, written } from './fields.ts';
+import { fingerprint } from './fingerprint.ts';
 import { parseHeaderName, parseHeaderValue } from './headers.ts';
 import { parseAuthority, parseHostPattern } from './host.ts';
 import { parsed, refused } from './parsed.ts';
@@ -96,6 +97,25 @@ function headerEdits() {
     ]);
 }
 
+function clientCertificateMatch() {
+  return z
+    .strictObject({
+      verified: z
+        .boolean(says('true or false'))
+        .prefault(true)
+        .describe('True: there is one, and it holds. False: there is none.'),
+      commonName: maybe(
+        plainText('the common name of a certificate').min(1, says('a common name')),
+      ).describe('Its subject has this common name, letter for letter.'),
+      fingerprint: maybe(fingerprint()).describe('It has this SHA-256 fingerprint.'),
+    })
+    .refine(
+      ({ verified, commonName, fingerprint: digits }) =>
+        verified || (commonName === null && digits === null),
+      says('verified: true beside commonName and fingerprint'),
+    );
+}
+
 function match() {
   return z
     .strictObject({
@@ -133,6 +153,9 @@ function match() {
         ),
       ).describe(
         'A JavaScript regular expression that must be found in the path (`^` and `$` tie it to the ends). It is compiled to a table, hence no back-references, lookaround, `\\b` or flags. Not together with `path`.',
+      ),
+      clientCertificate: maybe(clientCertificateMatch()).describe(
+        "What the client's TLS certificate must be. Left out: anything, or none.",
       ),
     })
     .prefault({})

@@ -1,16 +1,16 @@
 // The schema of the whole configuration: the one source of validation, defaults, types, the JSON Schema and
 // docs/configuration.md. What spans several keys is in references.ts.
 import { z } from 'zod';
-import { PROTOCOLS, STRATEGIES } from '../contract/codes.ts';
+import { PROXY_SENDS, STRATEGIES } from '../contract/codes.ts';
 import type { AddressContext } from './address.ts';
 import { choice, duration, hintForWord, integer, says, targetAddress } from './fields.ts';
-import { httpListener, tcpListener, udpListener } from './schema-listener.ts';
-import { hostHeader } from './schema-route.ts';
+import { httpListener, httpsListener, tcpListener, udpListener } from './schema-listener.ts';
+import { hostHeader, maybe } from './schema-route.ts';
+import { acme, clientTls } from './schema-tls.ts';
 
+const PROTOCOLS = ['http', 'https', 'tcp', 'udp'];
 const PROTOCOL_HINTS = {
-  https:
-    'listeners do not speak TLS yet: http behind something that does, or tcp to pass TLS through',
-  tls: 'listeners do not speak TLS yet: tcp passes TLS through',
+  tls: 'tcp with tls ends TLS, tcp with routes or a pool alone passes it through',
   forward: 'forward proxying is not supported yet',
   http2: 'HTTP/2 is not supported yet: http, or tcp to pass it through',
 };
@@ -50,7 +50,7 @@ function pool(context: AddressContext) {
       .array(target(context), says('a list of targets'))
       .min(1, says('at least one target'))
       .describe(
-        'Addresses, or maps with `address` and `weight`: `127.0.0.1:3000`, `[::1]:3000`, `app.internal:3000`, `unix:/run/app.sock`, `http://127.0.0.1:3000`. A name with several addresses stands for as many targets.',
+        'Addresses, or maps with `address` and `weight`: `127.0.0.1:3000`, `[::1]:3000`, `app.internal:3000`, `unix:/run/app.sock`, `http://127.0.0.1:3000`, `https://app.internal`. A name with several addresses stands for as many targets.',
       )
       .meta({ examples: [['127.0.0.1:3000', { address: '127.0.0.1:3001', weight: 2 }]] }),
     strategy: choice(STRATEGIES, {
@@ -100,6 +100,18 @@ function pool(context: AddressContext) {
       })
       .prefault({})
       .describe('Connections to HTTP targets that are kept for the next request.'),
+    tls: maybe(
+      z
+        .union([z.literal(true), clientTls(context)], says('true, or a map such as { ca: ca.pem }'))
+        .transform((value) => (value === true ? clientTls(context).parse({}) : value)),
+    ).describe(
+      'How to speak TLS to the targets; `true` for the defaults. Given, all of them are spoken to so; else those written `https://` or `tls://`.',
+    ),
+    proxyProtocol: choice(PROXY_SENDS)
+      .prefault('off')
+      .describe(
+        'Begins connections to targets with a PROXY header that names the client. Such a connection serves one client alone and is not kept.',
+      ),
   });
 }
 
@@ -126,12 +138,20 @@ export function configSchema(context: AddressContext) {
     shutdownGrace: duration(0)
       .prefault('30s')
       .describe('How long work in flight may take to finish on shutdown before it is cut.'),
+    acme: maybe(acme(context)).describe(
+      'How certificates that listeners name by `acme` are obtained and renewed (RFC 8555).',
+    ),
     listeners: z
       .record(
         name('listener'),
         z.discriminatedUnion(
           'protocol',
-          [httpListener(context), tcpListener(context), udpListener(context)],
+          [
+            httpListener(context),
+            httpsListener(context),
+            tcpListener(context),
+            udpListener(context),
+          ],
           { error: describeListenerIssue },
         ),
         says('a map of names and listeners'),

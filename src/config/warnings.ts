@@ -1,5 +1,10 @@
 // What is allowed and yet cannot be meant.
-import type { Config, HttpListenerConfig, RouteConfig } from './config.ts';
+import {
+  type Config,
+  type HttpListenerConfig,
+  isHttpListener,
+  type RouteConfig,
+} from './config.ts';
 import { compileRegex, tableMatches } from './regex.ts';
 
 export interface ConfigWarning {
@@ -13,11 +18,19 @@ export function configWarnings(config: Config): readonly ConfigWarning[] {
   const used = new Set<string | null>();
   for (const [name, listener] of Object.entries(config.listeners)) {
     used.add(listener.pool);
-    if (listener.protocol !== 'http') continue;
+    if (listener.protocol === 'tcp')
+      for (const route of listener.routes ?? []) used.add(route.pool);
+    if (!isHttpListener(listener)) continue;
     for (const route of listener.routes ?? []) used.add(route.pool);
     warnings.push(...coveredRoutes(name, listener), ...idleTrust(name, listener));
   }
-  for (const name of Object.keys(config.pools)) {
+  for (const [name, pool] of Object.entries(config.pools)) {
+    if (pool.tls !== null && !pool.tls.verify && pool.tls.fingerprints.length === 0) {
+      warnings.push({
+        path: `pools.${name}.tls.verify`,
+        message: 'is false: whoever answers at a target is believed to be it',
+      });
+    }
     if (!used.has(name))
       warnings.push({ path: `pools.${name}`, message: 'no listener and no route uses this pool' });
   }
@@ -36,7 +49,11 @@ function coveredRoutes(name: string, listener: HttpListenerConfig): ConfigWarnin
 }
 
 function covers(earlier: RouteConfig, later: RouteConfig): boolean {
-  return coversHost(earlier.match.host, later.match.host) && coversPath(earlier.match, later.match);
+  return (
+    coversHost(earlier.match.host, later.match.host) &&
+    coversPath(earlier.match, later.match) &&
+    earlier.match.clientCertificate === null
+  );
 }
 
 function coversHost(
@@ -67,7 +84,8 @@ function coversPath(earlier: RouteConfig['match'], later: RouteConfig['match']):
 }
 
 function idleTrust(name: string, listener: HttpListenerConfig): ConfigWarning[] {
-  if (listener.forwarded !== 'off' || listener.trustedProxies.length === 0) return [];
+  const isUsed = listener.forwarded !== 'off' || listener.proxyProtocol !== 'off';
+  if (isUsed || listener.trustedProxies.length === 0) return [];
   const message = "has no effect: forwarded is off, so nobody's forwarded headers are kept";
   return [{ path: `listeners.${name}.trustedProxies`, message }];
 }

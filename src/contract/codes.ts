@@ -261,6 +261,69 @@ export const ERROR_CODES = {
     retry: 'never',
     meaning: 'A bug in the proxy.',
   },
+  tls_handshake_failed: {
+    status: 0,
+    proxyStatus: '',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The TLS handshake with the client failed, or what it sent was no TLS.',
+  },
+  handshake_timeout: {
+    status: 0,
+    proxyStatus: '',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The client did not finish its TLS handshake or PROXY header in time.',
+  },
+  tls_name_unknown: {
+    status: 0,
+    proxyStatus: '',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The client asked by SNI for a name that the listener does not serve.',
+  },
+  client_certificate_rejected: {
+    status: 0,
+    proxyStatus: '',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The client showed no certificate where one is required, or one that does not hold.',
+  },
+  plain_on_tls: {
+    status: 400,
+    proxyStatus: 'http_request_error',
+    side: 'client',
+    retry: 'never',
+    meaning: 'A plain HTTP request came to a listener that speaks TLS.',
+  },
+  misdirected: {
+    status: 421,
+    proxyStatus: 'destination_not_found',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The request names a host that no certificate of its TLS listener is for.',
+  },
+  upstream_tls_failed: {
+    status: 502,
+    proxyStatus: 'tls_protocol_error',
+    side: 'upstream',
+    retry: 'always',
+    meaning: 'The TLS handshake with the target failed.',
+  },
+  upstream_certificate_rejected: {
+    status: 502,
+    proxyStatus: 'tls_certificate_error',
+    side: 'upstream',
+    retry: 'always',
+    meaning: 'The certificate of the target does not hold.',
+  },
+  proxy_header_bad: {
+    status: 0,
+    proxyStatus: '',
+    side: 'client',
+    retry: 'never',
+    meaning: 'A trusted proxy sent a malformed PROXY header, or none where one is required.',
+  },
 } as const satisfies Record<string, ErrorCodeInfo>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -272,7 +335,7 @@ export function errorCodeNumber(code: ErrorCode): number {
 }
 
 /** Raised whenever src/plan/encode.ts changes what it writes. */
-export const PLAN_LAYOUT = 1;
+export const PLAN_LAYOUT = 2;
 /** The first four bytes of an encoded plan. */
 export const PLAN_MAGIC = 0x534c5000 + PLAN_LAYOUT;
 
@@ -304,8 +367,37 @@ export const ACTIONS = ['pool', 'respond', 'redirect'] as const;
 export const HOST_HEADERS = ['client', 'target', 'literal'] as const;
 export const EDIT_OPS = ['set', 'add', 'remove'] as const;
 export type EditOp = (typeof EDIT_OPS)[number];
-export const REDIRECT_PARTS = ['literal', 'scheme', 'host', 'path', 'query'] as const;
+export const REDIRECT_PARTS = ['literal', 'scheme', 'host', 'path', 'query', 'hostname'] as const;
 export type RedirectPart = (typeof REDIRECT_PARTS)[number];
+
+/** Mozilla's recommendations for servers, by name. */
+export const TLS_PROFILES = ['intermediate', 'modern', 'old'] as const;
+export type TlsProfile = (typeof TLS_PROFILES)[number];
+/** Whether a listener asks clients for a certificate. */
+export const CLIENT_CERTIFICATE_MODES = ['off', 'request', 'require'] as const;
+export type ClientCertificateMode = (typeof CLIENT_CERTIFICATE_MODES)[number];
+/** What headers can tell of a client's certificate. */
+export const CERTIFICATE_FIELDS = [
+  'verified',
+  'subject',
+  'issuer',
+  'serial',
+  'fingerprint',
+  'names',
+  'notBefore',
+  'notAfter',
+  'certificate',
+] as const;
+export type CertificateField = (typeof CERTIFICATE_FIELDS)[number];
+/** What a route asks of the client's certificate. */
+export const CERTIFICATE_MATCHES = ['any', 'verified', 'none'] as const;
+export type CertificateMatchKind = (typeof CERTIFICATE_MATCHES)[number];
+/** Whether connections begin with a PROXY header, where they come from trusted proxies. */
+export const PROXY_ACCEPTS = ['off', 'optional', 'required'] as const;
+export type ProxyAccept = (typeof PROXY_ACCEPTS)[number];
+/** The version of the PROXY header that targets are sent. */
+export const PROXY_SENDS = ['off', 'v1', 'v2'] as const;
+export type ProxySend = (typeof PROXY_SENDS)[number];
 
 /**
  * The counters of one entity (listener, route, pool or target), in this order in every shard. `active` is
@@ -327,6 +419,8 @@ export const COUNTERS = [
   'datagrams_out',
   'retries',
   'log_dropped',
+  'tls_handshakes',
+  'tls_resumed',
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 
@@ -362,6 +456,11 @@ export const ABI = abiOf(
     HOST_HEADERS,
     EDIT_OPS,
     REDIRECT_PARTS,
+    CLIENT_CERTIFICATE_MODES,
+    CERTIFICATE_FIELDS,
+    CERTIFICATE_MATCHES,
+    PROXY_ACCEPTS,
+    PROXY_SENDS,
     COUNTERS,
     HISTOGRAM_BUCKETS,
   ]),

@@ -55,7 +55,7 @@ export function routesOf({ path, listener }: NamedListener<HttpListenerConfig>):
 function routeTo(pool: string): RouteConfig {
   return {
     name: null,
-    match: { host: null, path: null, pathRegex: null },
+    match: { host: null, path: null, pathRegex: null, clientCertificate: null },
     pool,
     respond: null,
     redirect: null,

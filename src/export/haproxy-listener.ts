@@ -75,7 +75,7 @@ export function tcpListener(
   const bind = bindLine(path, listener.address, notes);
   if (!bind.isBound) return ['', ...bind.lines];
   const pool = pools.nameOf({
-    pool: listener.pool,
+    pool: listener.pool ?? '',
     mode: 'tcp',
     connectMs: listener.timeouts.connect,
     responseMs: listener.idleTimeout,

@@ -26,7 +26,7 @@ export function streamListeners(config: Config): NamedListener<FlowListener>[] {
 export function streamContext(config: Config, settings: ExportSettings, notes: Notes): string[] {
   const listeners = streamListeners(config);
   if (listeners.length === 0) return [];
-  const pools = new Set(listeners.map(({ listener }) => listener.pool));
+  const pools = new Set(listeners.flatMap(({ listener }) => listener.pool ?? []));
   const definitions = new Definitions();
   const upstreams = upstreamsOf(config, pools, 'stream', settings, notes);
   const servers = listeners.flatMap((listener) =>
@@ -46,7 +46,7 @@ function server(
   notes: Notes,
 ): string[] {
   const { path, name, listener } = place;
-  const pool = poolOf(config, listener.pool);
+  const pool = poolOf(config, listener.pool ?? '');
   return [
     `listen ${literal(addressText(listener.address))}${listener.protocol === 'udp' ? udpOptions(listener.address, settings) : listenOptions(listener.address, settings)};`,
     ...(listener.protocol === 'tcp'
@@ -55,7 +55,7 @@ function server(
     ...(pool.targets.length > 1 ? [`proxy_next_upstream_tries ${retriesOf(pool) + 1};`] : []),
     `proxy_timeout ${duration(listener.idleTimeout)};`,
     ...streamLog(path, name, listener.accessLog, definitions, notes),
-    `proxy_pass ${upstreams.nameOf(listener.pool)};`,
+    `proxy_pass ${upstreams.nameOf(listener.pool ?? '')};`,
   ];
 }
 

@@ -2,7 +2,7 @@
 import type { PoolConfig, RouteConfig } from '../config/config.ts';
 import { compileRegex } from '../config/regex.ts';
 import { type ListenerIndex, type PoolIndex, routeIndex } from '../contract/ids.ts';
-import type { HostMatch, PathMatch, PlanRoute, RouteAction } from './plan.ts';
+import type { CertificateMatch, HostMatch, PathMatch, PlanRoute, RouteAction } from './plan.ts';
 
 export interface PoolReference {
   readonly index: PoolIndex;
@@ -28,6 +28,7 @@ export function compileRoute(route: RouteConfig, place: RoutePlace): PlanRoute {
     name: uniqueName(route.name ?? nameOf(host, path), place.names),
     host,
     path,
+    certificate: compileCertificate(route),
     action: compileAction(route, place.pool),
     stripPrefix: route.stripPrefix,
     addPrefix: route.addPrefix,
@@ -45,12 +46,94 @@ export function poolRoute(listener: ListenerIndex, index: number, pool: PoolRefe
     name: '*',
     host: { kind: 'any' },
     path: { kind: 'any' },
+    certificate: ANY_CERTIFICATE,
     action: { kind: 'pool', pool: pool.index },
     stripPrefix: '',
     addPrefix: '',
     hostHeader: pool.hostHeader,
     requestEdits: [],
     responseEdits: [],
+  };
+}
+
+/** A route that answers by itself, wherever it is asked for. */
+function answeringRoute(
+  listener: ListenerIndex,
+  index: number,
+  name: string,
+  path: PathMatch,
+  action: RouteAction,
+): PlanRoute {
+  return {
+    index: routeIndex(index),
+    listener,
+    name,
+    host: { kind: 'any' },
+    path,
+    certificate: ANY_CERTIFICATE,
+    action,
+    stripPrefix: '',
+    addPrefix: '',
+    hostHeader: { kind: 'client' },
+    requestEdits: [],
+    responseEdits: [],
+  };
+}
+
+/** The route that a listener's `redirectToHttps` is short for. */
+export function httpsRoute(listener: ListenerIndex, index: number, port: number): PlanRoute {
+  const to = port === 443 ? [] : [{ part: 'literal' as const, text: `:${port}` }];
+  return answeringRoute(
+    listener,
+    index,
+    '*',
+    { kind: 'any' },
+    {
+      kind: 'redirect',
+      status: 308,
+      location: [
+        { part: 'literal', text: 'https://' },
+        { part: 'hostname', text: '' },
+        ...to,
+        { part: 'path', text: '' },
+        { part: 'query', text: '' },
+      ],
+    },
+  );
+}
+
+/** Routes that answer the http-01 challenges that are under way (RFC 8555, section 8.3), before all others. */
+export function challengeRoutes(
+  listener: ListenerIndex,
+  first: number,
+  challenges: ReadonlyMap<string, string>,
+): PlanRoute[] {
+  return [...challenges].map(([token, answer], i) => {
+    const value = `/.well-known/acme-challenge/${token}`;
+    return answeringRoute(
+      listener,
+      first + i,
+      value,
+      { kind: 'exact', value },
+      {
+        kind: 'respond',
+        status: 200,
+        headers: [{ name: 'Content-Type', value: 'application/octet-stream' }],
+        body: new TextEncoder().encode(answer),
+      },
+    );
+  });
+}
+
+const ANY_CERTIFICATE: CertificateMatch = { kind: 'any', commonName: '', fingerprint: '' };
+
+function compileCertificate(route: RouteConfig): CertificateMatch {
+  const asked = route.match.clientCertificate;
+  if (asked === null) return ANY_CERTIFICATE;
+  return {
+    kind: asked.verified ? 'verified' : 'none',
+    commonName: asked.commonName ?? '',
+    fingerprint: asked.fingerprint ?? '',
   };
 }
 

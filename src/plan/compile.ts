@@ -3,13 +3,18 @@
 import { strategyOf } from '../balance/registry.ts';
 import type { Address } from '../config/address.ts';
 import {
+  type ClientTlsConfig,
   type Config,
   deepFreeze,
+  isHttpListener,
   type ListenerConfig,
   type PoolConfig,
+  serverTlsOf,
   type TargetConfig,
+  type TcpListenerConfig,
 } from '../config/config.ts';
 import { defaultLimits, defaultTimeouts } from '../config/schema-listener.ts';
+import { defaultClientTls } from '../config/schema-tls.ts';
 import { formatAddress, type SocketAddress } from '../contract/address.ts';
 import { SluiceError } from '../contract/errors.ts';
 import {
@@ -20,13 +25,24 @@ import {
   poolIndex,
   targetIndex,
 } from '../contract/ids.ts';
-import { compileRoute, type PoolReference, poolRoute } from './compile-route.ts';
+import {
+  challengeRoutes,
+  compileRoute,
+  httpsRoute,
+  type PoolReference,
+  poolRoute,
+} from './compile-route.ts';
+import { compileClientTls, compileServerTls, hstsEdits } from './compile-tls.ts';
+import { type Credentials, NO_CREDENTIALS } from './credentials.ts';
 import type {
   Plan,
+  PlanClientTls,
   PlanLimits,
   PlanListener,
+  PlanNameRoute,
   PlanPool,
   PlanRoute,
+  PlanServerTls,
   PlanTarget,
   PlanTimeouts,
 } from './plan.ts';
@@ -61,14 +77,27 @@ export function namesToResolve(config: Config): readonly NameToResolve[] {
   return [...names.values()];
 }
 
-/** Throws SluiceError `resolve_failed` when `resolved` lacks a name of namesToResolve(). */
-export function compile(config: Config, resolved: ResolvedNames, version: number): Plan {
+/**
+ * Throws SluiceError `resolve_failed` when `resolved` lacks a name of namesToResolve(). `credentials` holds what
+ * credentialsToLoad() names.
+ */
+export function compile(
+  config: Config,
+  resolved: ResolvedNames,
+  version: number,
+  credentials: Credentials = NO_CREDENTIALS,
+): Plan {
   const pools: PlanPool[] = [];
   const targets: PlanTarget[] = [];
+  const serverTls: PlanServerTls[] = [];
+  const clientTls: PlanClientTls[] = [];
   const references = new Map<string, PoolReference>();
   for (const [name, pool] of Object.entries(config.pools)) {
     const index = poolIndex(pools.length);
-    const own = compileTargets(name, pool, index, targets.length, resolved);
+    const tls = compileClientTls(pool, DEFAULT_CLIENT_TLS, credentials);
+    const place = { index, first: targets.length, tls: tls === null ? null : clientTls.length };
+    if (tls !== null) clientTls.push(tls);
+    const own = compileTargets(name, pool, place, resolved);
     pools.push(compilePool(name, pool, index, targets.length, own));
     targets.push(...own);
     references.set(name, { index, hostHeader: pool.hostHeader });
@@ -77,22 +106,39 @@ export function compile(config: Config, resolved: ResolvedNames, version: number
   const routes: PlanRoute[] = [];
   for (const [name, listener] of Object.entries(config.listeners)) {
     const index = listenerIndex(listeners.length);
-    const own = compileRoutes(listener, index, routes.length, references);
-    listeners.push(
-      compileListener(name, listener, index, routes.length, own.length, references, resolved),
-    );
+    const own = compileRoutes(listener, index, routes.length, references, credentials);
+    const tls = serverTlsOf(listener);
+    const place = {
+      index,
+      routes: { first: routes.length, count: own.length },
+      tls: tls === null ? null : serverTls.length,
+    };
+    if (tls !== null) {
+      const alpn = 'alpn' in tls ? (tls.alpn as readonly string[]) : null;
+      serverTls.push(compileServerTls(tls, alpn, credentials));
+    }
+    listeners.push(compileListener(name, listener, place, references, resolved));
     routes.push(...own);
   }
-  const plan: Plan = { version, listeners, routes, pools, targets };
+  const plan: Plan = { version, listeners, routes, pools, targets, serverTls, clientTls };
   deepFreeze(plan);
   return plan;
+}
+
+const DEFAULT_CLIENT_TLS: ClientTlsConfig = defaultClientTls;
+
+interface PoolPlace {
+  readonly index: PoolIndex;
+  /** Of the pool's targets. */
+  readonly first: number;
+  /** Position of the pool's TLS among the plan's. */
+  readonly tls: number | null;
 }
 
 function compileTargets(
   poolName: string,
   pool: PoolConfig,
-  index: PoolIndex,
-  first: number,
+  place: PoolPlace,
   resolved: ResolvedNames,
 ): PlanTarget[] {
   const targets: PlanTarget[] = [];
@@ -103,12 +149,14 @@ function compileTargets(
       resolved,
     )) {
       targets.push({
-        index: targetIndex(first + targets.length),
-        pool: index,
+        index: targetIndex(place.first + targets.length),
+        pool: place.index,
         name,
         authority: authorityOf(target.address),
         address,
         weight: target.weight,
+        clientTls: pool.tls !== null || target.address.isTls === true ? place.tls : null,
+        serverName: pool.tls?.serverName ?? hostOf(target.address),
       });
     }
   });
@@ -141,10 +189,17 @@ function addressesOfName(
   throw new SluiceError('resolve_failed', `${path}: ${address.host} has no address`);
 }
 
-/** The Host that a target sees under `hostHeader: target`: port 80 goes without saying. */
+/** The Host that a target sees under `hostHeader: target`: the scheme's own port goes without saying. */
 function authorityOf(address: Address): string {
   if (address.kind === 'socket' && address.socket.family === 'unix') return 'localhost';
-  return address.text.endsWith(':80') ? address.text.slice(0, -':80'.length) : address.text;
+  const usual = address.isTls === true ? ':443' : ':80';
+  return address.text.endsWith(usual) ? address.text.slice(0, -usual.length) : address.text;
+}
+
+/** What a certificate must name: a host, an IP address, or '' for a unix socket. */
+function hostOf(address: Address): string {
+  if (address.kind === 'name') return address.host;
+  return address.socket.family === 'unix' ? '' : address.socket.host;
 }
 
 function compilePool(
@@ -165,7 +220,9 @@ function compilePool(
     ejectMs: pool.eject.for,
     maxEjectMs: pool.eject.max,
     idleMs: pool.keepAlive.idle,
-    maxIdle: pool.keepAlive.maxIdle,
+    // A PROXY header speaks for one client.
+    maxIdle: pool.proxyProtocol === 'off' ? pool.keepAlive.maxIdle : 0,
+    proxyProtocol: pool.proxyProtocol,
   };
 }
 
@@ -174,18 +231,27 @@ function compileRoutes(
   index: ListenerIndex,
   first: number,
   pools: ReadonlyMap<string, PoolReference>,
+  credentials: Credentials,
 ): PlanRoute[] {
-  if (listener.protocol !== 'http') return [];
-  if (listener.routes === null) {
-    return listener.pool === null
-      ? []
-      : [poolRoute(index, first, referenceOf(listener.pool, pools))];
+  if (!isHttpListener(listener)) return [];
+  const challenges =
+    listener.protocol === 'http' ? challengeRoutes(index, first, credentials.httpChallenges) : [];
+  const next = first + challenges.length;
+  if (listener.protocol === 'http' && listener.redirectToHttps !== null) {
+    return [...challenges, httpsRoute(index, next, listener.redirectToHttps)];
+  }
+  const added = hstsEdits(listener);
+  if (listener.pool !== null) {
+    const route = poolRoute(index, next, referenceOf(listener.pool, pools));
+    return [...challenges, { ...route, responseEdits: added }];
   }
   const names = new Set<string>();
-  return listener.routes.map((route, i) => {
+  const own = (listener.routes ?? []).map((route, i) => {
     const pool = route.pool === null ? null : referenceOf(route.pool, pools);
-    return compileRoute(route, { listener: index, index: first + i, pool, names });
+    const plan = compileRoute(route, { listener: index, index: next + i, pool, names });
+    return { ...plan, responseEdits: [...added, ...plan.responseEdits] };
   });
+  return [...challenges, ...own];
 }
 
 function referenceOf(name: string, pools: ReadonlyMap<string, PoolReference>): PoolReference {
@@ -195,33 +261,52 @@ function referenceOf(name: string, pools: ReadonlyMap<string, PoolReference>): P
   return pool;
 }
 
+interface ListenerPlace {
+  readonly index: ListenerIndex;
+  readonly routes: PlanListener['routes'];
+  readonly tls: number | null;
+}
+
 function compileListener(
   name: string,
   listener: ListenerConfig,
-  index: ListenerIndex,
-  firstRoute: number,
-  routeCount: number,
+  { index, routes, tls }: ListenerPlace,
   pools: ReadonlyMap<string, PoolReference>,
   resolved: ResolvedNames,
 ): PlanListener {
-  const isHttp = listener.protocol === 'http';
+  const isHttp = isHttpListener(listener);
+  const { protocol } = listener;
   return {
     index,
     name,
     address: listenAddress(name, listener.address, resolved),
-    protocol: listener.protocol,
-    routes: { first: firstRoute, count: routeCount },
-    pool: isHttp ? null : referenceOf(listener.pool, pools).index,
-    maxConnections: listener.protocol === 'udp' ? 0 : listener.maxConnections,
+    protocol: protocol === 'https' ? 'http' : protocol,
+    routes,
+    pool: isHttp || listener.pool === null ? null : referenceOf(listener.pool, pools).index,
+    nameRoutes: protocol === 'tcp' ? compileNameRoutes(listener.routes, pools) : [],
+    serverTls: tls,
+    proxyProtocol: protocol === 'udp' ? 'off' : listener.proxyProtocol,
+    maxConnections: protocol === 'udp' ? 0 : listener.maxConnections,
     accessLog: listener.accessLog,
     forwarded: isHttp ? listener.forwarded : 'off',
-    trustedProxies: isHttp ? listener.trustedProxies : [],
-    splice: listener.protocol === 'udp' ? 'never' : listener.splice,
+    trustedProxies: protocol === 'udp' ? [] : listener.trustedProxies,
+    splice: protocol === 'udp' ? 'never' : listener.splice,
     timeouts: compileTimeouts(listener),
     limits: isHttp ? compileLimits(listener.limits) : compileLimits(defaultLimits),
-    maxSessions: listener.protocol === 'udp' ? listener.maxSessions : 0,
-    responses: listener.protocol === 'udp' ? listener.responses : 0,
+    maxSessions: protocol === 'udp' ? listener.maxSessions : 0,
+    responses: protocol === 'udp' ? listener.responses : 0,
   };
+}
+
+function compileNameRoutes(
+  routes: TcpListenerConfig['routes'],
+  pools: ReadonlyMap<string, PoolReference>,
+): PlanNameRoute[] {
+  return (routes ?? []).map(({ match, pool }) => ({
+    host: match.serverName ?? { kind: 'any' },
+    alpn: match.alpn ?? [],
+    pool: referenceOf(pool, pools).index,
+  }));
 }
 
 function listenAddress(name: string, address: Address, resolved: ResolvedNames): SocketAddress {
@@ -235,6 +320,7 @@ function listenAddress(name: string, address: Address, resolved: ResolvedNames):
 function compileTimeouts(listener: ListenerConfig): PlanTimeouts {
   switch (listener.protocol) {
     case 'http':
+    case 'https':
       return timeoutsOf(listener.timeouts, listener.timeouts.tunnelIdle);
     case 'tcp':
       return timeoutsOf({ ...defaultTimeouts, ...listener.timeouts }, listener.idleTimeout);
@@ -248,6 +334,7 @@ function compileTimeouts(listener: ListenerConfig): PlanTimeouts {
 function timeoutsOf(timeouts: typeof defaultTimeouts, idleMs: number): PlanTimeouts {
   return {
     connectMs: timeouts.connect,
+    handshakeMs: timeouts.handshake,
     requestHeaderMs: timeouts.requestHeader,
     bodyIdleMs: timeouts.bodyIdle,
     responseHeaderMs: timeouts.responseHeader,

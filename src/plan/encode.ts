@@ -5,6 +5,9 @@ import { addressBytes } from '../contract/address.ts';
 import {
   ACTIONS,
   ADDRESS_FAMILIES,
+  CERTIFICATE_FIELDS,
+  CERTIFICATE_MATCHES,
+  CLIENT_CERTIFICATE_MODES,
   EDIT_OPS,
   FORWARDED_MODES,
   HOST_HEADERS,
@@ -12,6 +15,8 @@ import {
   PATH_MATCHES,
   PLAN_MAGIC,
   PROTOCOLS,
+  PROXY_ACCEPTS,
+  PROXY_SENDS,
   REDIRECT_PARTS,
   SPLICE_MODES,
   STRATEGIES,
@@ -19,11 +24,18 @@ import {
 import type {
   Cidr,
   HeaderEdit,
+  HostMatch,
   Plan,
+  PlanCertificate,
+  PlanClientTls,
   PlanListener,
+  PlanNameRoute,
   PlanPool,
   PlanRoute,
+  PlanServerName,
+  PlanServerTls,
   PlanTarget,
+  PlanTlsTerms,
 } from './plan.ts';
 
 class Writer {
@@ -83,6 +95,9 @@ class Writer {
   }
 }
 
+/** An index that is not there. */
+const NONE = 0xffff_ffff;
+
 export function encodePlan(plan: Plan): Uint8Array {
   const out = new Writer();
   out.u32(PLAN_MAGIC);
@@ -91,6 +106,8 @@ export function encodePlan(plan: Plan): Uint8Array {
   out.list(plan.routes, (route) => writeRoute(out, plan, route));
   out.list(plan.pools, (pool) => writePool(out, pool));
   out.list(plan.targets, (target) => writeTarget(out, target));
+  out.list(plan.serverTls, (tls) => writeServerTls(out, tls));
+  out.list(plan.clientTls, (tls) => writeClientTls(out, tls));
   return out.done();
 }
 
@@ -113,7 +130,10 @@ function writeListener(out: Writer, listener: PlanListener): void {
   out.code(PROTOCOLS, listener.protocol);
   out.u32(listener.routes.first);
   out.u32(listener.routes.count);
-  out.u32(listener.pool ?? 0xffff_ffff);
+  out.u32(listener.pool ?? NONE);
+  out.list(listener.nameRoutes, (route) => writeNameRoute(out, route));
+  out.u32(listener.serverTls ?? NONE);
+  out.code(PROXY_ACCEPTS, listener.proxyProtocol);
   out.u32(listener.maxConnections);
   out.text(listener.accessLog ?? '');
   out.code(FORWARDED_MODES, listener.forwarded);
@@ -121,6 +141,7 @@ function writeListener(out: Writer, listener: PlanListener): void {
   out.code(SPLICE_MODES, listener.splice);
   const { timeouts, limits } = listener;
   out.u32(timeouts.connectMs);
+  out.u32(timeouts.handshakeMs);
   out.u32(timeouts.requestHeaderMs);
   out.u32(timeouts.bodyIdleMs);
   out.u32(timeouts.responseHeaderMs);
@@ -134,6 +155,17 @@ function writeListener(out: Writer, listener: PlanListener): void {
   out.u32(listener.responses);
 }
 
+function writeHost(out: Writer, host: HostMatch): void {
+  out.code(HOST_MATCHES, host.kind);
+  out.text(host.kind === 'any' ? '' : host.value);
+}
+
+function writeNameRoute(out: Writer, route: PlanNameRoute): void {
+  writeHost(out, route.host);
+  out.list(route.alpn, (name) => out.text(name));
+  out.u32(route.pool);
+}
+
 function writeEdit(out: Writer, edit: HeaderEdit): void {
   out.code(EDIT_OPS, edit.op);
   out.text(edit.name);
@@ -145,8 +177,7 @@ function writeRoute(out: Writer, plan: Plan, route: PlanRoute): void {
   // Names are unique within a listener; with the listener's in front they are within the plan.
   out.text(`${plan.listeners[route.listener]?.name ?? ''}/${route.name}`);
   out.text(route.name);
-  out.code(HOST_MATCHES, route.host.kind);
-  out.text(route.host.kind === 'any' ? '' : route.host.value);
+  writeHost(out, route.host);
   out.code(PATH_MATCHES, route.path.kind);
   switch (route.path.kind) {
     case 'any':
@@ -166,6 +197,9 @@ function writeRoute(out: Writer, plan: Plan, route: PlanRoute): void {
       break;
     }
   }
+  out.code(CERTIFICATE_MATCHES, route.certificate.kind);
+  out.text(route.certificate.commonName);
+  out.text(route.certificate.fingerprint);
   out.code(ACTIONS, route.action.kind);
   switch (route.action.kind) {
     case 'pool':
@@ -208,6 +242,7 @@ function writePool(out: Writer, pool: PlanPool): void {
   out.u32(pool.maxEjectMs);
   out.u32(pool.idleMs);
   out.u32(pool.maxIdle);
+  out.code(PROXY_SENDS, pool.proxyProtocol);
 }
 
 function writeTarget(out: Writer, target: PlanTarget): void {
@@ -216,4 +251,55 @@ function writeTarget(out: Writer, target: PlanTarget): void {
   out.text(target.authority);
   writeAddress(out, target.address);
   out.u32(target.weight);
+  out.u32(target.clientTls ?? NONE);
+  out.text(target.serverName);
+}
+
+function writeTerms(out: Writer, terms: PlanTlsTerms): void {
+  out.u16(terms.minVersion);
+  out.u16(terms.maxVersion);
+  out.text(terms.ciphers);
+  out.text(terms.cipherSuites);
+  out.text(terms.curves);
+}
+
+function writeCertificate(out: Writer, certificate: PlanCertificate): void {
+  out.text(certificate.name);
+  out.text(certificate.chain);
+  out.text(certificate.key.reveal());
+  out.bytes(certificate.ocsp);
+}
+
+function writeServerName(out: Writer, { name, identity }: PlanServerName): void {
+  out.text(name);
+  out.u32(identity);
+}
+
+function writeServerTls(out: Writer, tls: PlanServerTls): void {
+  out.list(tls.certificates, (certificate) => writeCertificate(out, certificate));
+  out.list(tls.identities, (members) => out.list(members, (member) => out.u32(member)));
+  out.list(tls.names, (name) => writeServerName(out, name));
+  out.list(tls.challenges, (name) => writeServerName(out, name));
+  out.u8(tls.rejectsUnknownNames ? 1 : 0);
+  writeTerms(out, tls.terms);
+  out.list(tls.alpn, (name) => out.text(name));
+  out.u8(tls.sessionTickets ? 1 : 0);
+  out.u32(tls.sessionSeconds);
+  const { mode, ca, crl, headers } = tls.clientCertificates;
+  out.code(CLIENT_CERTIFICATE_MODES, mode);
+  out.text(ca);
+  out.text(crl);
+  out.list(headers, ({ field, name }) => {
+    out.code(CERTIFICATE_FIELDS, field);
+    out.text(name);
+  });
+}
+
+function writeClientTls(out: Writer, tls: PlanClientTls): void {
+  out.u8(tls.verify ? 1 : 0);
+  out.text(tls.ca);
+  out.text(tls.crl);
+  out.list(tls.certificate === null ? [] : [tls.certificate], (one) => writeCertificate(out, one));
+  out.list(tls.fingerprints, (digits) => out.text(digits));
+  writeTerms(out, tls.terms);
 }

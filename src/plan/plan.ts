@@ -4,9 +4,14 @@
 // them in this order.
 import type { SocketAddress } from '../contract/address.ts';
 import type {
+  CertificateField,
+  CertificateMatchKind,
+  ClientCertificateMode,
   EditOp,
   ForwardedMode,
   Protocol,
+  ProxyAccept,
+  ProxySend,
   RedirectPart,
   SpliceMode,
   StrategyName,
@@ -18,6 +23,7 @@ import type {
   RouteIndex,
   TargetIndex,
 } from '../contract/ids.ts';
+import type { Secret } from '../contract/secret.ts';
 
 export interface Plan {
   readonly version: number;
@@ -25,6 +31,10 @@ export interface Plan {
   readonly routes: readonly PlanRoute[];
   readonly pools: readonly PlanPool[];
   readonly targets: readonly PlanTarget[];
+  /** What listeners end TLS with; listeners that are served alike do not share one. */
+  readonly serverTls: readonly PlanServerTls[];
+  /** What pools speak TLS to their targets with. */
+  readonly clientTls: readonly PlanClientTls[];
 }
 
 export interface PlanListener {
@@ -34,8 +44,14 @@ export interface PlanListener {
   readonly protocol: Protocol;
   /** The listener's routes in matching order; empty for tcp and udp. */
   readonly routes: IndexRange;
-  /** Where a tcp or udp listener sends everything; null for http. */
+  /** Where a udp listener sends everything, and a tcp listener what no name route takes; null for http. */
   readonly pool: PoolIndex | null;
+  /** tcp: routes by ClientHello, in matching order. Empty and no serverTls: it is not looked for. */
+  readonly nameRoutes: readonly PlanNameRoute[];
+  /** Position in the plan's serverTls; null when the listener does not end TLS. */
+  readonly serverTls: number | null;
+  /** Whether connections from trustedProxies begin with a PROXY header. */
+  readonly proxyProtocol: ProxyAccept;
   /** Open connections over all workers; the newest beyond is refused. 0 = unlimited. */
   readonly maxConnections: number;
   /** null = no access log, '-' = stdout, else an absolute path. */
@@ -54,6 +70,8 @@ export interface PlanListener {
 /** All in milliseconds, all > 0. */
 export interface PlanTimeouts {
   readonly connectMs: number;
+  /** From a connection to the end of its PROXY header, TLS handshake or ClientHello, absolute. */
+  readonly handshakeMs: number;
   /** http: from the first byte (or accept) to the end of the request head, absolute. */
   readonly requestHeaderMs: number;
   /** http: longest pause within a body, either way. */
@@ -87,6 +105,7 @@ export interface PlanRoute {
   readonly name: string;
   readonly host: HostMatch;
   readonly path: PathMatch;
+  readonly certificate: CertificateMatch;
   readonly action: RouteAction;
   /** '' or a path without trailing slash, removed from the front of the path on segment borders. */
   readonly stripPrefix: string;
@@ -107,6 +126,22 @@ export type PathMatch =
   | { readonly kind: 'any' }
   | { readonly kind: 'exact' | 'prefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly source: string; readonly dfa: Dfa };
+
+/** What the client's TLS certificate must be; '' = anything. `fingerprint`: SHA-256, lower-case digits. */
+export interface CertificateMatch {
+  readonly kind: CertificateMatchKind;
+  readonly commonName: string;
+  readonly fingerprint: string;
+}
+
+/** Where a tcp listener sends connections whose ClientHello asks for this. */
+export interface PlanNameRoute {
+  /** The name asked for (SNI). */
+  readonly host: HostMatch;
+  /** One of these must be offered; empty = whatever is. */
+  readonly alpn: readonly string[];
+  readonly pool: PoolIndex;
+}
 
 /**
  * A regular expression compiled to a table, so that every engine matches alike and in time linear in the
@@ -137,7 +172,7 @@ export type RouteAction =
     };
 
 /**
- * `scheme` is http, `host` the request's authority with its port, `path` the path after stripPrefix and addPrefix,
+ * `scheme` is http or https, `host` the request's authority with its port, `hostname` without, `path` the path after stripPrefix and addPrefix,
  * `query` the query with its question mark, or nothing.
  */
 export interface LocationPart {
@@ -175,6 +210,8 @@ export interface PlanPool {
   readonly idleMs: number;
   /** http: idle upstream connections kept per target and worker. */
   readonly maxIdle: number;
+  /** The PROXY header that connections to targets begin with; such connections are not kept. */
+  readonly proxyProtocol: ProxySend;
 }
 
 export interface PlanTarget {
@@ -186,4 +223,77 @@ export interface PlanTarget {
   readonly authority: string;
   readonly address: SocketAddress;
   readonly weight: number;
+  /** Position in the plan's clientTls; null = plain. */
+  readonly clientTls: number | null;
+  /** The name to ask for and to find in the certificate: a host name, an IP address, or ''. */
+  readonly serverName: string;
+}
+
+/** What a handshake may be agreed on. Names are OpenSSL's, best first, joined with colons; versions as on the wire. */
+export interface PlanTlsTerms {
+  /** 0x0301 (TLS 1.0) to 0x0304 (TLS 1.3). */
+  readonly minVersion: number;
+  readonly maxVersion: number;
+  /** Up to TLS 1.2. */
+  readonly ciphers: string;
+  /** Of TLS 1.3. */
+  readonly cipherSuites: string;
+  readonly curves: string;
+}
+
+/** A certificate with its chain and its key, as PEM. */
+export interface PlanCertificate {
+  /** Where it comes from, for errors: the name of its file, or `acme example.com`. */
+  readonly name: string;
+  readonly chain: string;
+  readonly key: Secret;
+  /** OCSP response in DER; empty = none. */
+  readonly ocsp: Uint8Array;
+}
+
+export interface PlanServerTls {
+  readonly certificates: readonly PlanCertificate[];
+  /** What a name is served with: positions in `certificates`, one a type of key. The first serves unknown names. */
+  readonly identities: readonly (readonly number[])[];
+  /** Lower-case; `*.example.com` stands for exactly one label. An exact name wins. */
+  readonly names: readonly PlanServerName[];
+  /** What clients that offer `acme-tls/1` alone get (RFC 8737). */
+  readonly challenges: readonly PlanServerName[];
+  /** Handshakes for other names end with unrecognized_name, requests for them with 421. */
+  readonly rejectsUnknownNames: boolean;
+  readonly terms: PlanTlsTerms;
+  /** Best first; empty = none is agreed on. */
+  readonly alpn: readonly string[];
+  readonly sessionTickets: boolean;
+  readonly sessionSeconds: number;
+  readonly clientCertificates: PlanClientCertificates;
+}
+
+export interface PlanServerName {
+  readonly name: string;
+  /** Position in `identities`. */
+  readonly identity: number;
+}
+
+export interface PlanClientCertificates {
+  readonly mode: ClientCertificateMode;
+  /** PEM; '' when mode is off. */
+  readonly ca: string;
+  /** PEM; '' = none are looked at. */
+  readonly crl: string;
+  /** Headers that tell targets of the certificate; the client's own of these names are removed. */
+  readonly headers: readonly { readonly field: CertificateField; readonly name: string }[];
+}
+
+export interface PlanClientTls {
+  readonly verify: boolean;
+  /** PEM; '' only when verify is false. */
+  readonly ca: string;
+  /** PEM; '' = none are looked at. */
+  readonly crl: string;
+  /** What targets that ask get to see. */
+  readonly certificate: PlanCertificate | null;
+  /** SHA-256, lower-case digits; empty = any. */
+  readonly fingerprints: readonly string[];
+  readonly terms: PlanTlsTerms;
 }

@@ -75,7 +75,10 @@ async function run(engine: string, scope: Scope): Promise<void> {
   await child.stop();
   const { descriptors, pipeEnds } = await child.facts();
   assert.ok(descriptors - pipeEnds < settled, 'closing lets the listeners go');
-  assert.ok(pipeEnds <= unpooled, `closing lets the pipes go: ${pipeEnds} ends, ${unpooled} before`);
+  assert.ok(
+    pipeEnds <= unpooled,
+    `closing lets the pipes go: ${pipeEnds} ends, ${unpooled} before`,
+  );
 }
 
 /**

@@ -3,7 +3,7 @@
 
 /** What went wrong and where, for native-engine.ts to word. */
 export interface NativeFailure {
-  readonly kind: 'plan' | 'listen' | 'log' | 'resource';
+  readonly kind: 'plan' | 'listen' | 'log' | 'resource' | 'tls';
   /** Index of the listener at fault, or -1. */
   readonly listener: number;
   /** The system's error name, `EADDRINUSE`, or ''. */

@@ -139,6 +139,10 @@ function wordFailure(failure: NativeFailure, plan: Plan): SluiceError {
         'log_unwritable',
         `listener ${name}: cannot write the access log ${failure.detail}: ${failure.errno}; check the folder and its permissions`,
       );
+    case 'tls': {
+      const where = listener === undefined ? 'TLS to targets' : `listener ${name}`;
+      return new SluiceError('plan_rejected', `${where}: ${failure.detail}`);
+    }
     case 'plan':
       return new SluiceError('plan_rejected', `the plan was refused: ${failure.detail}`);
     case 'resource':

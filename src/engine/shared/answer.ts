@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 import { assertNever } from '../../contract/ids.ts';
-import { rewritePath } from '../../plan/match.ts';
+import { normalizeHost, rewritePath } from '../../plan/match.ts';
 import type { LocationPart, PlanRoute, RouteAction } from '../../plan/plan.ts';
 import { applyEdits, editedAway } from './field-rules.ts';
 import type { RequestHead } from './request-head.ts';
@@ -82,6 +82,8 @@ function locationPart({ part, text }: LocationPart, route: PlanRoute, head: Requ
       return 'http';
     case 'host':
       return head.authority;
+    case 'hostname':
+      return normalizeHost(head.authority);
     case 'path':
       return rewritePath(route, head.path);
     case 'query':

@@ -40,6 +40,7 @@ export function routeWith(parts: Partial<PlanRoute>): PlanRoute {
     name: '*',
     host: { kind: 'any' },
     path: { kind: 'any' },
+    certificate: { kind: 'any', commonName: '', fingerprint: '' },
     action: { kind: 'pool', pool: poolIndex(0) },
     stripPrefix: '',
     addPrefix: '',
@@ -57,13 +58,15 @@ export const TARGET: PlanTarget = {
   authority: 'target.example',
   address: { family: 'ipv4', host: '10.0.0.1', port: 80 },
   weight: 1,
+  clientTls: null,
+  serverName: '10.0.0.1',
 };
 
 export function listenerWith(
   forwarded: PlanListener['forwarded'],
   isTrusted: boolean,
 ): LiveListener {
-  const plan = { name: 'web', forwarded } as PlanListener;
+  const plan = { name: 'web', forwarded, serverTls: null } as PlanListener;
   const listener = { plan, stats: new EntityStats(), log: null, pool: null };
   return { ...listener, isTrusted: () => isTrusted } as unknown as LiveListener;
 }
