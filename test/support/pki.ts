@@ -238,8 +238,8 @@ function authorityOf(own: Issued, keys: KeyPair, above: string): Authority {
       const validity = dates(options, 1825);
       const subject = [{ CN: [name] }];
       const certificate = await sign(subject, its, randomSerial(), validity, extensions);
-      const its_ = await issued(certificate, its, above);
-      return authorityOf(its_, its, its_.chainPem);
+      const below = await issued(certificate, its, above);
+      return authorityOf(below, its, below.chainPem);
     },
     async crl(revoked = [], options = {}) {
       const list = await x509.X509CrlGenerator.create({
@@ -249,12 +249,13 @@ function authorityOf(own: Issued, keys: KeyPair, above: string): Authority {
         entries: revoked.map(({ serial }) => ({
           serialNumber: serial,
           revocationDate: new Date(),
+          reason: x509.X509CrlReason.keyCompromise,
         })),
         signingKey: keys.privateKey,
         signingAlgorithm: signing(keys),
         extensions: [await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey)],
       });
-      return `${list.toString('pem')}\n`;
+      return `${list.toString('pem').replaceAll(' CRL-', ' X509 CRL-')}\n`;
     },
   };
 }
