@@ -60,6 +60,7 @@
         "native/relay/h1_body.cc",
         "native/relay/h1_client.cc",
         "native/relay/h1_upstream.cc",
+        "native/relay/name_route.cc",
         "native/relay/target_tries.cc",
         "native/relay/tcp_relay.cc",
         "native/relay/tunnel.cc",

@@ -3,7 +3,7 @@
 import { normalizeHost } from '../config/host.ts';
 import { tableMatches } from '../config/regex.ts';
 import { assertNever } from '../contract/ids.ts';
-import type { HostMatch, PathMatch, Plan, PlanListener, PlanRoute } from './plan.ts';
+import type { HostMatch, PathMatch, Plan, PlanListener, PlanNameRoute, PlanRoute } from './plan.ts';
 
 export { normalizeHost } from '../config/host.ts';
 export { isQueryAllowed, normalizePath } from '../config/path.ts';
@@ -86,6 +86,28 @@ export function rewritePath(
   const strip = route.stripPrefix;
   const rest = strip !== '' && hasPrefix(path, strip) ? path.slice(strip.length) || '/' : path;
   return route.addPrefix + rest;
+}
+
+/** What a client asks for in its TLS ClientHello. */
+export interface NameRequest {
+  /** Lower-case, without trailing dot; '' when it asks for none. */
+  readonly serverName: string;
+  /** The protocols that it offers (ALPN). */
+  readonly alpn: readonly string[];
+}
+
+/**
+ * The first name route of a tcp listener that takes the client, or null. The native engine does the same in
+ * native/relay/name_route, and test/vectors/name-route.txt binds both.
+ */
+export function findNameRoute(
+  routes: readonly PlanNameRoute[],
+  { serverName, alpn }: NameRequest,
+): PlanNameRoute | null {
+  const takes = (route: PlanNameRoute): boolean =>
+    matchesHost(route.host, serverName) &&
+    (route.alpn.length === 0 || route.alpn.some((protocol) => alpn.includes(protocol)));
+  return routes.find(takes) ?? null;
 }
 
 export function matchesHost(match: HostMatch, host: string): boolean {
