@@ -15,6 +15,7 @@
         "native/net/io_uring.cc",
         "native/net/listen.cc",
         "native/net/loop.cc",
+        "native/net/proxy_header.cc",
         "native/net/pump.cc",
         "native/net/ring.cc",
         "native/net/socket_address.cc",
