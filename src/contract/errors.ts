@@ -3,13 +3,15 @@
 export type SluiceErrorCode =
   | 'config_invalid'
   | 'config_unreadable'
+  | 'credentials_invalid'
   | 'engine_unavailable'
   | 'engine_unsupported'
   | 'listen_failed'
   | 'resolve_failed'
   | 'log_unwritable'
   | 'plan_rejected'
-  | 'state_invalid';
+  | 'state_invalid'
+  | 'storage_unusable';
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
