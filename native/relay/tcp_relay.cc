@@ -4,6 +4,7 @@
 
 #include "balance/ejection.h"
 #include "relay/access_log.h"
+#include "relay/name_route.h"
 #include "relay/slabs.h"
 
 namespace sluice::relay {
@@ -14,17 +15,21 @@ TcpRelay::TcpRelay(Context& context, std::uint32_t listener,
       client_(context.loop, *this), upstream_(context.loop, *this), connectTimer_(*this),
       startNs_(context.loop.nowNs()) {
   stats_.listener = &context.shard(this->listener().stats);
-  stats_.pool = &context.shard(pool().stats);
+  context_.flows.add(*this);
+}
+
+void TcpRelay::usePool(std::uint32_t pool) noexcept {
+  poolIndex_ = pool;
+  stats_.pool = &context_.shard(this->pool().stats);
   stats_.pool->add(Counter::Connections);
   stats_.pool->add(Counter::Active);
-  context_.flows.add(*this);
 }
 
 const plan::Listener& TcpRelay::listener() const noexcept {
   return plan_->plan().listeners[listenerIndex_];
 }
 const plan::Pool& TcpRelay::pool() const noexcept {
-  return plan_->plan().pools[static_cast<std::size_t>(listener().pool)];
+  return plan_->plan().pools[poolIndex_];
 }
 const plan::Target& TcpRelay::target() const noexcept {
   return plan_->plan().targets[tries_.target()];
@@ -69,7 +74,47 @@ void TcpRelay::onConnectFailed(Errc why) noexcept {
   connectNext();
 }
 
-void TcpRelay::onConnected(net::Stream&, Errc outcome) noexcept {
+/// The client's handshake is over.
+void TcpRelay::onSecured(Errc outcome) noexcept {
+  if (outcome != Errc::None) {
+    end(outcome == Errc::PlainOnTls ? Errc::TlsHandshakeFailed : outcome);
+    return;
+  }
+  connectTimer_.cancel();
+  client_.stopReceive();
+  stats_.add(Counter::TlsHandshakes);
+  if (tls_->isResumed()) {
+    stats_.add(Counter::TlsResumed);
+  }
+  if (tls_->isChallenge()) {
+    end(Errc::None);
+    return;
+  }
+  const plan::NameRoute* route =
+      matchName(listener().nameRoutes, tls_->serverName(), tls_->offeredAlpn());
+  if (route == nullptr && listener().pool < 0) {
+    end(Errc::TlsNameUnknown);
+    return;
+  }
+  usePool(route != nullptr ? route->pool : static_cast<std::uint32_t>(listener().pool));
+  connectNext();
+}
+
+void TcpRelay::onConnected(net::Stream& stream, Errc outcome) noexcept {
+  if (&stream == &client_) {
+    onSecured(outcome);
+    return;
+  }
+  if (outcome == Errc::None && !upstream_.isFiltered()) {
+    const auto& tls = plan_->pool(tries_.target())->tls();
+    if (tls != nullptr) {
+      // The handshake's outcome comes here too.
+      if (tls::Session::connect(upstream_, tls) == nullptr) {
+        end(Errc::OutOfMemory);
+      }
+      return;
+    }
+  }
   if (outcome != Errc::None) {
     onConnectFailed(outcome);
     return;
@@ -83,6 +128,10 @@ void TcpRelay::onConnected(net::Stream&, Errc outcome) noexcept {
 }
 
 void TcpRelay::onTimer(net::Timer&) noexcept {
+  if (poolIndex_ == plan::kNone) {
+    end(Errc::HandshakeTimeout);
+    return;
+  }
   onConnectFailed(Errc::ConnectTimeout);
 }
 
@@ -136,7 +185,9 @@ void TcpRelay::end(Errc why) noexcept {
     upstream_.abort();
   }
   stats_.listener->sub(Counter::Active);
-  stats_.pool->sub(Counter::Active);
+  if (stats_.pool != nullptr) {
+    stats_.pool->sub(Counter::Active);
+  }
   listener().state->connections.fetch_sub(1, std::memory_order_relaxed);
   context_.flows.remove(*this);
   context_.loop.dispose(*this);
@@ -160,7 +211,22 @@ void TcpRelay::open(Context& context, const ListenerSlot& slot, UniqueFd fd,
     relay->end(Errc::OutOfMemory);
     return;
   }
-  relay->connectNext();
+  relay->begin();
+}
+
+void TcpRelay::begin() noexcept {
+  if (listener().serverTls == plan::kNone) {
+    usePool(static_cast<std::uint32_t>(listener().pool));
+    connectNext();
+    return;
+  }
+  tls_ = tls::Session::accept(client_, plan_->serverTls(listener()));
+  if (tls_ == nullptr) {
+    end(Errc::OutOfMemory);
+    return;
+  }
+  context_.loop.arm(connectTimer_, listener().timeouts.handshakeMs);
+  client_.startReceive();
 }
 
 } // namespace sluice::relay

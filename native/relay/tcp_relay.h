@@ -1,5 +1,6 @@
-// Layer 4, TCP: one client connection and the upstream connection made for it. Picks a target,
-// connects, tries another when that fails, then leaves the bytes to a Tunnel.
+// Layer 4, TCP: one client connection and the upstream connection made for it. Ends TLS where the
+// listener does, picks a target, connects, tries another when that fails, then leaves the bytes to
+// a Tunnel.
 //
 // Lives on the worker that accepted the client, from a slab; ends itself when the tunnel ends.
 #pragma once
@@ -11,6 +12,7 @@
 #include "relay/flow_stats.h"
 #include "relay/target_tries.h"
 #include "relay/tunnel.h"
+#include "tls/session.h"
 
 namespace sluice::relay {
 
@@ -40,6 +42,9 @@ class TcpRelay final : public Flow,
   [[nodiscard]] const plan::Listener& listener() const noexcept;
   [[nodiscard]] const plan::Pool& pool() const noexcept;
   [[nodiscard]] const plan::Target& target() const noexcept;
+  void begin() noexcept;
+  void onSecured(Errc outcome) noexcept;
+  void usePool(std::uint32_t pool) noexcept;
   void connectNext() noexcept;
   void onConnectFailed(Errc why) noexcept;
   void end(Errc why) noexcept;
@@ -47,11 +52,16 @@ class TcpRelay final : public Flow,
   Context& context_;
   upstream::PlanLease plan_;
   std::uint32_t listenerIndex_;
+  /// plan::kNone until it is known where the connection goes.
+  std::uint32_t poolIndex_ = plan::kNone;
   TargetTries tries_;
   bool isEnded_ = false;
   net::SocketAddress clientAddress_;
   net::Stream client_;
   net::Stream upstream_;
+  /// The filter of client_; null for plain connections.
+  tls::Session* tls_ = nullptr;
+  /// Runs until the client's handshake is done, then until the target has accepted.
   net::Timer connectTimer_;
   FlowStats stats_;
   std::uint64_t startNs_;

@@ -18,6 +18,19 @@ namespace {
 
 constexpr std::string_view kChallengeProtocol = "acme-tls/1";
 
+/// `host` in lower case without a trailing dot, as a view of `into`; empty when it does not fit.
+std::string_view lowerName(std::string_view host, std::span<char, kMaxServerName> into) noexcept {
+  if (host.ends_with('.')) {
+    host.remove_suffix(1);
+  }
+  if (host.size() > into.size()) {
+    return {};
+  }
+  std::transform(host.begin(), host.end(), into.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  return {into.data(), host.size()};
+}
+
 } // namespace
 
 std::shared_ptr<ServerContext> ServerContext::make(const std::shared_ptr<Domain>& domain,
@@ -165,15 +178,19 @@ int ServerContext::onClientHello(SSL* ssl, int* alert, void* self) noexcept {
       return SSL_CLIENT_HELLO_ERROR;
     }
   }
-  session.noteServerName(name);
-  if (!context.challenges_.empty() &&
-      SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &bytes,
-                                &size) == 1) {
-    const std::string_view offered(reinterpret_cast<const char*>(bytes), size);
+  std::string_view offered;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &bytes,
+                                &size) == 1 &&
+      size > 2) {
+    // Behind the length of the list.
+    offered = {reinterpret_cast<const char*>(bytes) + 2, size - 2};
+  }
+  session.noteHello(name, offered);
+  if (!context.challenges_.empty()) {
     const std::uint32_t* challenge = context.find(context.challenges_, name);
     // Such a client offers this protocol and no other (RFC 8737, section 3).
-    if (challenge != nullptr && size == kChallengeProtocol.size() + 3 &&
-        offered.substr(3) == kChallengeProtocol) {
+    if (challenge != nullptr && offered.size() == kChallengeProtocol.size() + 1 &&
+        offered.substr(1) == kChallengeProtocol) {
       session.noteChallenge();
       SSL_set_SSL_CTX(ssl, context.identities_[*challenge].context.get());
       return SSL_CLIENT_HELLO_SUCCESS;

@@ -75,8 +75,9 @@ Session* Session::connect(net::Stream& stream, const std::shared_ptr<TargetTls>&
   return session;
 }
 
-void Session::noteServerName(std::string_view name) {
+void Session::noteHello(std::string_view name, std::string_view alpn) {
   serverName_.assign(name);
+  offeredAlpn_.assign(alpn);
 }
 
 // --- receiving -----------------------------------------------------------------------------------

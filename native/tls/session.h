@@ -53,6 +53,9 @@ class Session final : public net::StreamFilter, public net::Disposable {
     return server_ == nullptr || server_->mayAskFor(host);
   }
 
+  /// What the client offered by ALPN, as the extension carries it; empty when it offered nothing.
+  [[nodiscard]] std::string_view offeredAlpn() const noexcept { return offeredAlpn_; }
+
   void dispose() noexcept override { delete this; }
 
   // For the contexts, from within OpenSSL:
@@ -63,7 +66,7 @@ class Session final : public net::StreamFilter, public net::Disposable {
   [[nodiscard]] ServerContext& server() noexcept { return *server_; }
   [[nodiscard]] TargetTls& target() noexcept { return *target_; }
   [[nodiscard]] net::Loop& loop() noexcept { return loop_; }
-  void noteServerName(std::string_view name);
+  void noteHello(std::string_view name, std::string_view alpn);
   void noteChallenge() noexcept { isChallenge_ = true; }
   void noteUnknownName() noexcept { reason_ = Errc::TlsNameUnknown; }
   /// Takes what has been received and not been looked at.
@@ -122,6 +125,7 @@ class Session final : public net::StreamFilter, public net::Disposable {
   /// Sealed and not yet taken by the socket.
   ByteQueue unsent_;
   std::string serverName_;
+  std::string offeredAlpn_;
 };
 
 } // namespace sluice::tls

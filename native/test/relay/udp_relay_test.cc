@@ -188,7 +188,7 @@ class Rig final : public net::TimerOwner {
       state = state ? state : std::make_shared<plan::TargetState>();
       target.state = state;
     }
-    context_->current = pools_.activate(plan, {options.log});
+    context_->current = pools_.activate(plan, {options.log}, {});
   }
 
   void turn() { loop_->turn(); }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "generated/codes.h"
+#include "plan/plan.h"
 
 namespace sluice::test {
 
@@ -48,6 +49,10 @@ class EncodedPlan {
     text(name);
     address(target);
     number(std::uint32_t{1});
+    number(plan::kNone); // clientTls
+    text("");
+    number(std::uint32_t{0}); // serverTls
+    number(std::uint32_t{0});
   }
 
   [[nodiscard]] const std::vector<std::uint8_t>& bytes() const { return bytes_; }
@@ -88,13 +93,16 @@ class EncodedPlan {
     code(listener.protocol);
     number(isHttp ? firstRoute : 0U);
     number(isHttp ? 1U : 0U);
-    number(isHttp ? 0xffff'ffffU : 0U);
+    number(isHttp ? plan::kNone : 0U);
+    number(std::uint32_t{0}); // nameRoutes
+    number(plan::kNone);      // serverTls
+    code(ProxyAccept::Off);
     number(std::uint32_t{0}); // maxConnections
     text(listener.accessLog);
     code(ForwardedMode::Replace);
     number(std::uint32_t{0}); // trustedProxies
     code(SpliceMode::Auto);
-    for (int timeout = 0; timeout < 6; ++timeout) {
+    for (int timeout = 0; timeout < 7; ++timeout) {
       number(std::uint32_t{30'000});
     }
     number(std::uint32_t{16 * 1024}); // limits
@@ -111,6 +119,9 @@ class EncodedPlan {
     code(HostMatchKind::Any);
     text("");
     code(PathMatchKind::Any);
+    text("");
+    code(CertificateMatchKind::Any);
+    text("");
     text("");
     code(ActionKind::Pool);
     number(std::uint32_t{0});
@@ -134,6 +145,7 @@ class EncodedPlan {
     number(std::uint32_t{10'000});
     number(std::uint32_t{30'000}); // idleMs
     number(std::uint32_t{8});
+    code(ProxySend::Off);
   }
 
   std::vector<std::uint8_t> bytes_;
