@@ -1,139 +1,157 @@
-// A TLS ClientHello as it comes over the wire (RFC 8446, section 4.1.2), read far enough to know what the client asks
-// for. It may lie across records, and they across packets. native/tls/client_hello judges names alike. Pure.
+// What a client asks for in the first message of a TLS handshake, read without taking part in it (RFC 8446, sections
+// 4.1.2 and 5.1; RFC 6066, section 3; RFC 7301). Of an encrypted ClientHello (ECH) this is the outer one. The same in
+// C++ is native/tls/client_hello; test/vectors/client-hello.txt binds both. Pure.
 
-export interface ClientHello {
-  /** Lower-case, without a trailing dot; '' when the client asks for none. */
-  readonly serverName: string;
-  /** The protocols that it offers (ALPN), as latin1 text; empty when it offers none. */
-  readonly alpn: readonly string[];
-}
+export type ClientHello =
+  /** It may become a ClientHello; it begins with no record of a handshake; it is malformed. */
+  | { readonly kind: 'more' | 'not-tls' | 'bad' }
+  | {
+      readonly kind: 'hello';
+      /** Lower-case, without trailing dot; '' when no name is asked for. */
+      readonly serverName: string;
+      /** Protocols in the order of preference. */
+      readonly alpn: readonly string[];
+    };
 
-/**
- * `more`: what there is begins like one. `alien`: it is no TLS handshake. `bad`: it is one, but not well-formed, or
- * longer than anybody needs.
- */
-export type HelloOutcome = 'more' | 'alien' | 'bad' | ClientHello;
+const MORE: ClientHello = { kind: 'more' };
+const NOT_TLS: ClientHello = { kind: 'not-tls' };
+const BAD: ClientHello = { kind: 'bad' };
 
-const HANDSHAKE_RECORD = 22;
-const CLIENT_HELLO = 1;
+/** The longest message that is taken, and the most that its records may take on the wire: it may come in many. */
+const MAX_MESSAGE = 16 * 1024;
+const MAX_WIRE = 18 * 1024;
+const MAX_RECORD = 16 * 1024;
 const RECORD_HEADER = 5;
+const HANDSHAKE_RECORD = 22;
+const MAJOR_VERSION = 3;
 const MESSAGE_HEADER = 4;
-const MAX_RECORD = 16_384;
-/** The longest ClientHello that is looked at, its records' headers not counted. */
-const MAX_HELLO = 16_384;
-const SERVER_NAME = 0;
-const ALPN = 16;
-const NAME = /^[a-z0-9\-._]{1,255}$/;
+const CLIENT_HELLO = 1;
+const RANDOM = 32;
+const MAX_SESSION_ID = 32;
+const MAX_SERVER_NAME = 255;
+const SERVER_NAME_EXTENSION = 0;
+const ALPN_EXTENSION = 16;
 
-export function readClientHello(bytes: Buffer): HelloOutcome {
-  const message = joinRecords(bytes);
-  if (typeof message === 'string') return message;
-  try {
-    return readMessage(message);
-  } catch (error) {
-    if (error instanceof RangeError) return 'bad';
-    throw error;
-  }
-}
-
-/** The handshake message, without its header, out of the records that carry it. */
-function joinRecords(bytes: Buffer): Buffer | Extract<HelloOutcome, string> {
-  const parts: Buffer[] = [];
-  let have = 0;
+/** `input`: all that the client has sent. */
+export function readClientHello(input: Buffer): ClientHello {
+  const [type = HANDSHAKE_RECORD, major = MAJOR_VERSION] = input;
+  if (type !== HANDSHAKE_RECORD || major !== MAJOR_VERSION) return NOT_TLS;
+  const fragments: Buffer[] = [];
+  let gathered = 0;
+  /** The length of the message, once its header has come. */
+  let whole = MAX_MESSAGE;
   let at = 0;
-  for (;;) {
-    if (bytes.length > at && bytes[at] !== HANDSHAKE_RECORD) return at === 0 ? 'alien' : 'bad';
-    if (bytes.length > at + 1 && bytes[at + 1] !== 3) return at === 0 ? 'alien' : 'bad';
-    if (bytes.length < at + RECORD_HEADER) return 'more';
-    const size = bytes.readUInt16BE(at + 3);
-    if (size === 0 || size > MAX_RECORD) return 'bad';
-    const part = bytes.subarray(at + RECORD_HEADER, at + RECORD_HEADER + size);
-    parts.push(part);
-    have += part.length;
-    const message = parts.length === 1 ? part : Buffer.concat(parts);
-    if (message.length > 0 && message[0] !== CLIENT_HELLO) return 'bad';
-    if (message.length >= MESSAGE_HEADER) {
-      const whole = message.readUIntBE(1, 3);
-      if (whole > MAX_HELLO) return 'bad';
-      if (have >= MESSAGE_HEADER + whole) {
-        return message.subarray(MESSAGE_HEADER, MESSAGE_HEADER + whole);
-      }
+  while (input.length - at >= RECORD_HEADER) {
+    const size = input.readUInt16BE(at + 3);
+    const isHandshake = input[at] === HANDSHAKE_RECORD && input[at + 1] === MAJOR_VERSION;
+    if (!isHandshake || size === 0 || size > MAX_RECORD) return BAD;
+    const fragment = input.subarray(at + RECORD_HEADER, at + RECORD_HEADER + size);
+    const hadHeader = gathered >= MESSAGE_HEADER;
+    fragments.push(fragment);
+    gathered += fragment.length;
+    if (gathered > MAX_MESSAGE) return BAD;
+    if (gathered > 0 && fragments[0]?.[0] !== CLIENT_HELLO) return BAD;
+    if (!hadHeader && gathered >= MESSAGE_HEADER) {
+      whole = MESSAGE_HEADER + Buffer.concat(fragments, MESSAGE_HEADER).readUIntBE(1, 3);
+      if (whole > MAX_MESSAGE) return BAD;
     }
-    if (part.length < size) return 'more';
+    if (gathered >= MESSAGE_HEADER && gathered >= whole)
+      return readBody(Buffer.concat(fragments, whole).subarray(MESSAGE_HEADER)) ?? BAD;
+    if (fragment.length < size) break;
     at += RECORD_HEADER + size;
   }
+  return input.length < MAX_WIRE ? MORE : BAD;
 }
 
-/** Throws RangeError where a length leads out of what holds it. */
-function readMessage(message: Buffer): HelloOutcome {
-  const reader = new Reader(message);
-  // Version and random.
-  reader.take(34);
-  reader.take(reader.size(1));
-  reader.take(reader.size(2));
-  reader.take(reader.size(1));
-  let serverName = '';
-  let alpn: string[] = [];
-  if (reader.isAtEnd) return { serverName, alpn };
-  const extensions = new Reader(reader.take(reader.size(2)));
-  if (!reader.isAtEnd) return 'bad';
-  while (!extensions.isAtEnd) {
-    const type = extensions.size(2);
-    const content = extensions.take(extensions.size(2));
-    if (type === SERVER_NAME) serverName = readServerName(content);
-    else if (type === ALPN) alpn = readProtocols(content);
-  }
-  return { serverName, alpn };
-}
-
-/** RFC 6066, section 3: a list of one entry, a host name. */
-function readServerName(content: Buffer): string {
-  const list = new Reader(content);
-  const entry = new Reader(list.take(list.size(2)));
-  const type = entry.size(1);
-  const text = entry.take(entry.size(2)).toString('latin1').toLowerCase();
-  const name = text.endsWith('.') ? text.slice(0, -1) : text;
-  const isGood = list.isAtEnd && entry.isAtEnd && type === 0 && NAME.test(name);
-  if (!isGood) throw new RangeError('a server name that is none');
-  return name;
-}
-
-/** RFC 7301, section 3.1. */
-function readProtocols(content: Buffer): string[] {
-  const outer = new Reader(content);
-  const list = new Reader(outer.take(outer.size(2)));
-  const protocols: string[] = [];
-  while (!list.isAtEnd) {
-    const name = list.take(list.size(1));
-    if (name.length === 0) throw new RangeError('a protocol without a name');
-    protocols.push(name.toString('latin1'));
-  }
-  if (!outer.isAtEnd || protocols.length === 0) throw new RangeError('a list that is none');
-  return protocols;
-}
-
-class Reader {
-  readonly #bytes: Buffer;
-  #at = 0;
+/** Takes fields from the front of what is left; `isShort` when there was too little. */
+class Fields {
+  isShort = false;
+  #rest: Buffer;
 
   constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+    this.#rest = bytes;
   }
 
-  get isAtEnd(): boolean {
-    return this.#at === this.#bytes.length;
+  get isEmpty(): boolean {
+    return this.#rest.length === 0;
   }
 
-  /** An unsigned number of so many bytes. */
-  size(bytes: number): number {
-    return this.take(bytes).readUIntBE(0, bytes);
+  take(size: number): Buffer {
+    if (size > this.#rest.length) this.isShort = true;
+    const field = this.#rest.subarray(0, size);
+    this.#rest = this.#rest.subarray(size);
+    return field;
   }
 
-  take(count: number): Buffer {
-    const end = this.#at + count;
-    if (end > this.#bytes.length) throw new RangeError('a length that leads too far');
-    const taken = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return taken;
+  number(size: 1 | 2): number {
+    const field = this.take(size);
+    return this.isShort ? 0 : field.readUIntBE(0, size);
   }
+}
+
+/** `body`: the message behind its header. null: it is malformed. */
+function readBody(body: Buffer): ClientHello | null {
+  const fields = new Fields(body);
+  const version = fields.number(2);
+  fields.take(RANDOM);
+  const sessionId = fields.take(fields.number(1));
+  const ciphers = fields.take(fields.number(2));
+  const compressions = fields.take(fields.number(1));
+  const isFine =
+    version >> 8 === MAJOR_VERSION &&
+    sessionId.length <= MAX_SESSION_ID &&
+    ciphers.length > 0 &&
+    ciphers.length % 2 === 0 &&
+    compressions.length > 0;
+  if (fields.isShort || !isFine) return null;
+  // Before TLS 1.3 a client may say nothing more.
+  if (fields.isEmpty) return { kind: 'hello', serverName: '', alpn: [] };
+  const extensions = fields.take(fields.number(2));
+  return fields.isShort || !fields.isEmpty ? null : readExtensions(extensions);
+}
+
+function readExtensions(extensions: Buffer): ClientHello | null {
+  const fields = new Fields(extensions);
+  let serverName: string | null = null;
+  let alpn: string[] | null = null;
+  while (!fields.isEmpty) {
+    const type = fields.number(2);
+    const extension = fields.take(fields.number(2));
+    if (fields.isShort) return null;
+    if (type === SERVER_NAME_EXTENSION) {
+      if (serverName !== null) return null;
+      serverName = readServerName(extension);
+      if (serverName === null) return null;
+    } else if (type === ALPN_EXTENSION) {
+      if (alpn !== null) return null;
+      alpn = readProtocols(extension);
+      if (alpn === null) return null;
+    }
+  }
+  return { kind: 'hello', serverName: serverName ?? '', alpn: alpn ?? [] };
+}
+
+/** A list of one host name. null: it is malformed, or no host name. */
+function readServerName(extension: Buffer): string | null {
+  const outer = new Fields(extension);
+  const list = new Fields(outer.take(outer.number(2)));
+  const type = list.number(1);
+  const name = list.take(list.number(2)).toString('latin1').toLowerCase().replace(/\.$/, '');
+  const isWhole = !outer.isShort && outer.isEmpty && !list.isShort && list.isEmpty;
+  const isName = name.length <= MAX_SERVER_NAME && /^[a-z0-9._-]+$/.test(name);
+  return isWhole && type === 0 && isName ? name : null;
+}
+
+/** A list of protocols, none of them empty. null: it is malformed. */
+function readProtocols(extension: Buffer): string[] | null {
+  const outer = new Fields(extension);
+  const list = new Fields(outer.take(outer.number(2)));
+  if (outer.isShort || !outer.isEmpty || list.isEmpty) return null;
+  const names: string[] = [];
+  while (!list.isEmpty) {
+    const name = list.take(list.number(1)).toString('latin1');
+    if (list.isShort || name === '') return null;
+    names.push(name);
+  }
+  return names;
 }
