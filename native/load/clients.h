@@ -9,7 +9,8 @@
 // Protocol: struct Exchange (of a client, for good); begin(exchange) for the next one;
 // requestBytes(); request(exchange, number, offset, spans), the unsent rest as spans;
 // receive(exchange, number, data) and end(exchange) -> Progress; answerBytes(exchange); problem(),
-// what was wrong last; setThorough(), for the check: verify everything.
+// what was wrong last; setThorough(), for the check: verify everything. The Transport carries the
+// bytes (load/transport.h).
 #pragma once
 
 #include <sys/socket.h>
@@ -26,6 +27,7 @@
 #include "load/arrivals.h"
 #include "load/latency.h"
 #include "load/sockets.h"
+#include "load/transport.h"
 
 namespace sluice::load {
 
@@ -49,18 +51,22 @@ struct Tally {
   std::uint64_t stalled = 0; ///< unanswered at the end, and for longer than the timeout
   std::uint64_t dropped = 0; ///< arrivals for which the queue had no room
   std::uint64_t connectFailures = 0;
+  std::uint64_t handshakeFailures = 0; ///< connections that ended before TLS was agreed on
   std::uint64_t reconnected = 0; ///< kept connections that the target ended between two exchanges
 
-  [[nodiscard]] std::uint64_t errors() const { return wrong + closed + stalled + connectFailures; }
+  [[nodiscard]] std::uint64_t errors() const {
+    return wrong + closed + stalled + connectFailures + handshakeFailures;
+  }
 };
 
-template<typename Protocol>
+template<typename Protocol, typename Transport = PlainTransport>
 class Clients {
  public:
-  Clients(Protocol& protocol, const ClientsShape& shape)
-      : protocol_(protocol), shape_(shape), timeoutNs_(secondsToNs(shape.timeoutSeconds)),
-        buffer_(kBufferBytes), clients_(shape.connections), arrivals_(shape.arrival),
-        queue_(shape.arrival.queueLimit), idle_(shape.connections), resting_(shape.connections) {
+  Clients(Protocol& protocol, Transport& transport, const ClientsShape& shape)
+      : protocol_(protocol), transport_(transport), shape_(shape),
+        timeoutNs_(secondsToNs(shape.timeoutSeconds)), buffer_(kBufferBytes),
+        clients_(shape.connections), arrivals_(shape.arrival), queue_(shape.arrival.queueLimit),
+        idle_(shape.connections), resting_(shape.connections) {
     for (std::uint32_t i = 0; i < shape.connections; ++i) {
       clients_[i].number = i;
     }
@@ -79,10 +85,11 @@ class Clients {
         turn(end);
       }
       if (tally_.answered != i + 1) {
-        const std::string why = tally_.wrong > 0             ? protocol_.problem()
-                                : tally_.closed > 0          ? "it ended before its answer did"
-                                : tally_.connectFailures > 0 ? "no connection"
-                                                             : "no answer";
+        const std::string why = tally_.wrong > 0               ? protocol_.problem()
+                                : tally_.closed > 0            ? "it ended before its answer did"
+                                : tally_.connectFailures > 0   ? "no connection"
+                                : tally_.handshakeFailures > 0 ? "TLS was not agreed on"
+                                                               : "no answer";
         fail(("check: the target does not answer as expected: " + why).c_str());
       }
     }
@@ -157,6 +164,7 @@ class Clients {
     std::uint64_t givenNs = 0;
     std::uint64_t sentBytes = 0;
     typename Protocol::Exchange exchange;
+    typename Transport::Link link;
   };
   struct Rest {
     Client* client = nullptr;
@@ -202,7 +210,8 @@ class Clients {
       return onBroken(client, tally_.connectFailures);
     }
     const bool isUnsent = client.isBusy && client.sentBytes < protocol_.requestBytes();
-    if (isUnsent && (events & EPOLLOUT) != 0 && !send(client)) {
+    constexpr std::uint32_t kMayLetSend = Transport::kNegotiates ? EPOLLIN | EPOLLOUT : EPOLLOUT;
+    if (isUnsent && (events & kMayLetSend) != 0 && !send(client)) {
       return;
     }
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
@@ -246,6 +255,7 @@ class Clients {
         spreadSource(client.fd, shape_.to, client.number);
       }
       client.isConnecting = true;
+      transport_.open(client.link, client.fd);
       if (::connect(client.fd, generic(shape_.to), sizeof shape_.to) == 0 || errno == EINPROGRESS) {
         return true;
       }
@@ -259,21 +269,26 @@ class Clients {
   [[nodiscard]] bool send(Client& client) {
     while (client.sentBytes < protocol_.requestBytes()) {
       std::array<iovec, 2> spans;
-      msghdr message{};
-      message.msg_iov = spans.data();
-      message.msg_iovlen =
+      const std::size_t used =
           protocol_.request(client.exchange, client.number, client.sentBytes, spans);
-      const ssize_t sent = message.msg_iovlen == 1 ? ::send(client.fd, spans[0].iov_base,
-                                                            spans[0].iov_len, MSG_NOSIGNAL)
-                                                   : ::sendmsg(client.fd, &message, MSG_NOSIGNAL);
-      if (sent >= 0) {
+      const Step step = transport_.send(client.link, client.fd, std::span(spans).first(used));
+      switch (step.passage) {
+      case Passage::Moved:
         client.isConnecting = false;
-        client.sentBytes += static_cast<std::uint64_t>(sent);
-      } else if (errno == EAGAIN || errno == EINTR) {
+        client.sentBytes += step.bytes;
+        break;
+      case Passage::WantRead: // the other side's turn in a handshake
+        client.isConnecting = false;
+        want(client, EPOLLIN);
+        return true;
+      case Passage::WantWrite:
         want(client, EPOLLIN | EPOLLOUT);
         return true;
-      } else {
-        onBroken(client, client.isConnecting ? tally_.connectFailures : tally_.closed);
+      case Passage::Ended:
+        client.isConnecting = false; // somebody was there to end it
+        [[fallthrough]];
+      case Passage::Broken:
+        onBroken(client, whyBroken(client));
         return false;
       }
     }
@@ -281,27 +296,39 @@ class Clients {
     return true;
   }
 
+  /// The counter of what it is that a connection without an answer has met.
+  [[nodiscard]] std::uint64_t& whyBroken(const Client& client) {
+    return client.isConnecting                ? tally_.connectFailures
+           : !transport_.isReady(client.link) ? tally_.handshakeFailures
+                                              : tally_.closed;
+  }
+
   void receive(Client& client) {
-    const ssize_t length = ::recv(client.fd, buffer_.data(), buffer_.size(), 0);
-    if (mayTryAgain(length)) {
-      return;
-    }
-    if (length <= 0 && !client.isBusy) {
+    do {
+      receiveOnce(client);
+    } while (client.fd >= 0 && transport_.hasPending(client.link));
+  }
+
+  void receiveOnce(Client& client) {
+    const Step step = transport_.receive(client.link, client.fd, buffer_);
+    const bool isOver = step.passage == Passage::Ended || step.passage == Passage::Broken;
+    if (isOver && !client.isBusy) {
       ++tally_.reconnected;
       return close(client);
     }
-    if (length < 0) {
-      return onBroken(client, tally_.closed);
+    if (step.passage == Passage::Broken || (isOver && !transport_.isReady(client.link))) {
+      return onBroken(client, whyBroken(client));
     }
-    const Progress progress =
-        !client.isBusy ? Progress::Wrong
-        : length == 0
-            ? protocol_.end(client.exchange)
-            : protocol_.receive(client.exchange, client.number,
-                                std::span(buffer_).first(static_cast<std::size_t>(length)));
+    if (step.passage != Passage::Moved && step.passage != Passage::Ended) {
+      return;
+    }
+    const Progress progress = !client.isBusy ? Progress::Wrong
+                              : isOver       ? protocol_.end(client.exchange)
+                                             : protocol_.receive(client.exchange, client.number,
+                                                                 std::span(buffer_).first(step.bytes));
     switch (progress) {
     case Progress::More:
-      return length == 0 ? onBroken(client, tally_.closed) : void();
+      return isOver ? onBroken(client, tally_.closed) : void();
     case Progress::Done:
     case Progress::DoneAndClosed:
       return onAnswer(client, progress);
@@ -349,6 +376,7 @@ class Clients {
 
   void close(Client& client) {
     if (client.fd >= 0) {
+      transport_.close(client.link);
       ::close(client.fd);
     }
     client.fd = -1;
@@ -360,10 +388,17 @@ class Clients {
   void openAll() {
     std::size_t open = 0;
     for (Client& client : clients_) {
-      if (client.fd < 0 && tally_.connectFailures < kOpeningFailures) {
+      if (client.fd < 0 && tally_.connectFailures + tally_.handshakeFailures < kOpeningFailures) {
         client.fd = tryConnectTo(shape_.to, SOCK_STREAM);
         if (client.fd < 0) {
           ++tally_.connectFailures;
+          rest(client);
+          continue;
+        }
+        transport_.open(client.link, client.fd);
+        if (!transport_.begin(client.link, client.fd)) {
+          ++tally_.handshakeFailures;
+          close(client);
           rest(client);
           continue;
         }
@@ -373,7 +408,7 @@ class Clients {
       open += client.fd >= 0 ? 1U : 0U;
     }
     if (open == 0) {
-      fail("connect", errno);
+      fail(tally_.handshakeFailures > 0 ? "TLS was not agreed on" : "connect", errno);
     }
   }
 
@@ -387,6 +422,7 @@ class Clients {
   }
 
   Protocol& protocol_;
+  Transport& transport_;
   ClientsShape shape_;
   std::uint64_t timeoutNs_;
   Epoll epoll_;

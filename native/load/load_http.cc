@@ -6,14 +6,18 @@
 //             [--expect-status 200] [--expect-bytes N] [--expect-body origin|any]
 //             [--check 3] [--warmup 0.5] [--seconds 2] [--timeout 2] [--histogram]
 //             [--arrival closed|fixed|poisson] [--rate R] [--queue 65536] [--seed 1]
+//             [--tls [--tls-version 1.3|1.2] [--tls-name bench.test] [--resume]
+//                    [--tls-cipher TLS_AES_128_GCM_SHA256] [--tls-group X25519]]
 //   load-http --self-test [--mirror-core N] …      the same against its own mirror, without --to
+//   load-http --about                              {"tls":"OpenSSL …"}, or null without
 //
 // Begins with --check requests whose answers are verified to the last byte: by default they are
 // what load/origin_http.h sends, the pattern or, to a POST, the count of what came. Without
 // --expect-bytes the first answer says how long all are. Prints one JSON object (load/outcome.h);
 // `total…` counts all work from start to end, for a caller who compares it with CPU time from start
-// to end. Exit status 1: a wrong answer, a connection that ended early or could not be made, or one
-// that stalled. Lost and late answers of an open loop alone are findings, not failures.
+// to end. Over TLS (load/tls_client.h) kept connections shake hands before the first request and
+// others with each one, by resuming the client's last session under --resume. Exit status 1: a wrong answer, a connection or handshake that ended early
+// or could not be made, or one that stalled. Lost and late answers of an open loop alone are findings, not failures.
 #include <cstdio>
 #include <string>
 
@@ -22,6 +26,13 @@
 #include "load/http_exchange.h"
 #include "load/mirror.h"
 #include "load/outcome.h"
+#include "load/transport.h"
+
+#ifdef SLUICE_LOAD_OPENSSL
+#include "load/tls_load.h"
+#else
+#include "load/tls_absent.h"
+#endif
 
 namespace sluice::load {
 namespace {
@@ -65,20 +76,19 @@ namespace {
   return {exchanges.requestBytes(), head + body, shape.isReused};
 }
 
-int run(int count, char** values) {
-  raiseDescriptorLimit();
-  CommandLine line(count, values);
-  const SelfTest selfTest = parseSelfTest(line);
-  HttpShape http = parseShape(line);
-  if (selfTest.isOn && !http.expectedBytes) {
-    http.expectedBytes = 100;
-  }
+struct Asked {
+  HttpShape http;
+  SelfTest selfTest;
+};
+
+/// `accept(shared, fd, answers)` makes a connection of the mirror.
+template<typename Transport, typename Accept>
+int measure(CommandLine& line, const Asked& asked, Transport& transport, Accept&& accept) {
+  const HttpShape& http = asked.http;
   HttpExchanges exchanges(http);
   const Canned answers = canned(exchanges, http);
-  const Target target = findTarget(line, selfTest, [&](Shared& shared, sockaddr_in& address) {
-    return listen(shared, address, [&](int fd) { // each deletes itself
-      new CannedAnswers(shared, fd, answers);
-    });
+  const Target target = findTarget(line, asked.selfTest, [&](Shared& shared, sockaddr_in& address) {
+    return listen(shared, address, [&](int fd) { accept(shared, fd, answers); });
   });
   ClientsShape shape;
   shape.to = target.address;
@@ -92,7 +102,7 @@ int run(int count, char** values) {
   const bool withHistogram = line.flag("--histogram");
   line.refuseTheRest();
 
-  Clients clients(exchanges, shape);
+  Clients clients(exchanges, transport, shape);
   clients.check(checks);
   clients.start();
   clients.runFor(warmup);
@@ -109,6 +119,7 @@ int run(int count, char** values) {
   std::printf("{\"connections\":%u,\"isReused\":%s,", shape.connections,
               shape.isReused ? "true" : "false");
   printArrival(shape.arrival);
+  transport.printJson();
   target.printJson(sample);
   sample.printJson();
   printCount("requests", after.answered - before.answered);
@@ -121,6 +132,30 @@ int run(int count, char** values) {
     std::fprintf(stderr, "wrong: %s\n", exchanges.problem().c_str());
   }
   return tally.errors() == 0 ? 0 : 1;
+}
+
+int run(int count, char** values) {
+  raiseDescriptorLimit();
+  CommandLine line(count, values);
+  if (line.flag("--about")) {
+    line.refuseTheRest();
+    const char* quote = kTlsLibrary != nullptr ? "\"" : "";
+    std::printf("{\"tls\":%s%s%s}\n", quote, kTlsLibrary != nullptr ? kTlsLibrary : "null", quote);
+    return 0;
+  }
+  Asked asked{.http = parseShape(line), .selfTest = parseSelfTest(line)};
+  if (asked.selfTest.isOn && !asked.http.expectedBytes) {
+    asked.http.expectedBytes = 100;
+  }
+  if (line.flag("--tls")) {
+    return withTls(line, asked.http.host, [&](auto& transport, auto&& accept) {
+      return measure(line, asked, transport, accept);
+    });
+  }
+  PlainTransport plain;
+  return measure(line, asked, plain, [](Shared& shared, int fd, const Canned& answers) {
+    new CannedAnswers(shared, fd, answers); // owns itself
+  });
 }
 
 } // namespace

@@ -85,7 +85,8 @@ int runEchoes(CommandLine& line, const Target& target, const Common& common) {
   line.refuseTheRest();
 
   Echoes echoes(size);
-  Clients clients(echoes, shape);
+  PlainTransport plain;
+  Clients clients(echoes, plain, shape);
   clients.check(3);
   clients.start();
   clients.runFor(common.warmup);

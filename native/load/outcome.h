@@ -3,6 +3,8 @@
 //   seconds, rate      of the sample: its length, and work completed in it for each second
 //   busy, cpuSeconds   share of the sample that this program was on a CPU; all its CPU time
 //   wrong … reconnected  struct Tally of load/clients.h, from start to end
+//   tls                what was agreed on first, and how many handshakes there were from start to end,
+//                      resumed ones among them
 //   sampled            latencies in `latencyUs` and `histogram`: of the work completed in the sample
 //                      or, in an open loop, of that which arrived in it and was answered at last
 //   latencyUs          percentiles; open loop: counted from the intended instant
@@ -85,6 +87,7 @@ inline void printTally(const Tally& tally) {
   printCount("stalled", tally.stalled);
   printCount("dropped", tally.dropped);
   printCount("connectFailures", tally.connectFailures);
+  printCount("handshakeFailures", tally.handshakeFailures);
   printCount("reconnected", tally.reconnected);
 }
 
