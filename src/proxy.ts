@@ -7,6 +7,8 @@ import { parseConfig } from './config/parse.ts';
 import { configWarnings } from './config/warnings.ts';
 import { formatAddress, type SocketAddress } from './contract/address.ts';
 import { SluiceError } from './contract/errors.ts';
+import { CredentialStore } from './control/credential-store.ts';
+import { type ExpiryWatch, watchExpiry } from './control/expiry.ts';
 import { type Refresh, refreshNames, resolveNames } from './control/resolve.ts';
 import { type TargetNews, type TargetWatch, watchTargets } from './control/target-watch.ts';
 import type { Engine, EngineName } from './engine/engine.ts';
@@ -14,6 +16,7 @@ import { checkCapabilities, selectEngine } from './engine/select.ts';
 import { type Logger, SILENT } from './observe/logger.ts';
 import { type ProxyStats, readStats } from './observe/stats.ts';
 import { compile, namesToResolve, type ResolvedNames } from './plan/compile.ts';
+import { type ListedCertificate, listCertificates } from './plan/listed-certificates.ts';
 import type { Plan } from './plan/plan.ts';
 
 export interface ProxyOptions {
@@ -27,7 +30,7 @@ export interface ProxyOptions {
 
 export interface ProxyEvents {
   listening: [{ readonly addresses: Readonly<Record<string, string>> }];
-  /** A new plan is in force: after reload(), or because a target's name resolves anew. */
+  /** A new plan is in force: after reload(), because a target's name resolves anew, or a certificate was renewed. */
   reload: [{ readonly planVersion: number; readonly reason: string }];
   targetEjected: [TargetNews & { readonly forMs: number }];
   targetRestored: [TargetNews];
@@ -57,6 +60,8 @@ interface Running {
   readonly watch: TargetWatch;
   readonly startedAtMs: number;
   refresh: Refresh;
+  resolved: ResolvedNames;
+  store: CredentialStore;
   plan: Plan;
   /** While the engine takes a new plan over its snapshots fit neither plan, so the last good one is served. */
   frozenStats: ProxyStats | null;
@@ -72,7 +77,11 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
   #isClosed = false;
   #graceMs: number | null = null;
   #addresses: Readonly<Record<string, string>> = {};
+  /** From start to close, across reloads. */
+  #expiry: ExpiryWatch | null = null;
   #version = 0;
+  /** Of the store that was closed last; nothing that happens serially may wait for it. */
+  #storeClosed: Promise<void> = Promise.resolve();
   /** start, reload, refresh and close happen one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -105,15 +114,23 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
   }
 
   /**
-   * Puts another configuration in force. Listeners that stay keep their sockets, work in flight ends under the
-   * plan it began with. When it throws, the old configuration is still in force.
+   * Puts another configuration in force, and reads certificates and keys again. Listeners that stay keep their sockets,
+   * work in flight ends under the plan it began with. When it throws, the old configuration is still in force.
    */
   reload(next: ConfigInput | string): Promise<void> {
     return this.#serially(async () => {
       const running = this.#mustRun('reload');
       const config = await readConfig(next);
-      const names = namesToResolve(config);
-      await this.#apply(running, config, await resolveNames(names), 'reload');
+      const resolved = await resolveNames(namesToResolve(config));
+      const { store: old } = running;
+      const store = await CredentialStore.open(config, { previous: old });
+      try {
+        await this.#apply(running, config, resolved, store, 'reload');
+      } catch (error) {
+        this.#closeStore(store, null);
+        throw error;
+      }
+      this.#startStore(store, this.#closeStore(old, store));
     });
   }
 
@@ -122,7 +139,7 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     const running = this.#mustRun('stats');
     const uptimeMs = performance.now() - running.startedAtMs;
     if (running.frozenStats) return { ...running.frozenStats, uptimeMs };
-    return readStats(running.engine, running.plan, uptimeMs);
+    return readStats(running.engine, running.plan, uptimeMs, this.#certificates(running));
   }
 
   /**
@@ -133,7 +150,10 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     const isFirst = this.#closing === null;
     if (isFirst || graceMs === 0) this.#graceMs = graceMs ?? null;
     if (!isFirst && graceMs === 0 && this.#isClosed) void this.#running?.engine.close(0);
-    this.#closing ??= this.#serially(() => this.#close());
+    this.#closing ??= this.#serially(() => this.#close()).then(async () => {
+      await this.#storeClosed;
+      this.emit('close');
+    });
     return this.#closing;
   }
 
@@ -149,7 +169,22 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     for (const { path, message } of configWarnings(config)) this.#warn(`${path}: ${message}`);
     const names = namesToResolve(config);
     const resolved = await resolveNames(names);
-    const plan = compile(config, resolved, this.#version + 1);
+    const store = await CredentialStore.open(config);
+    const running = await this.#startEngine(config, resolved, store).catch((error: unknown) => {
+      this.#closeStore(store, null);
+      throw error;
+    });
+    this.#running = running;
+    this.#startStore(store);
+    this.emit('listening', { addresses: this.#addresses });
+  }
+
+  async #startEngine(
+    config: Config,
+    resolved: ResolvedNames,
+    store: CredentialStore,
+  ): Promise<Running> {
+    const plan = compile(config, resolved, this.#version + 1, store.current);
     const { engine, reason } = selectEngine(
       {
         engine: this.#options.engine ?? config.engine,
@@ -165,34 +200,38 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
       await engine.close(0);
       throw error;
     }
-    this.#running = {
-      engine,
-      plan,
-      startedAtMs: performance.now(),
-      frozenStats: null,
-      refresh: this.#refresh(config, resolved),
-      watch: this.#watch(engine),
-    };
     const { name, workers } = engine;
     this.#logger.info({ engine: name, workers, reason }, 'engine started');
     for (const [listener, address] of Object.entries(this.#addresses)) {
       this.#logger.info({ listener, address }, 'listening');
     }
-    this.emit('listening', { addresses: this.#addresses });
+    return {
+      engine,
+      plan,
+      resolved,
+      store,
+      startedAtMs: performance.now(),
+      frozenStats: null,
+      refresh: this.#refresh(config, resolved),
+      watch: this.#watch(engine),
+    };
   }
 
   async #apply(
     running: Running,
     config: Config,
     resolved: ResolvedNames,
+    store: CredentialStore,
     reason: string,
   ): Promise<void> {
-    const plan = compile(config, resolved, this.#version + 1);
+    const plan = compile(config, resolved, this.#version + 1, store.current);
     checkCapabilities(running.engine, plan);
     running.frozenStats = this.stats();
     try {
       this.#note(plan, await running.engine.apply(plan));
       running.plan = plan;
+      running.resolved = resolved;
+      running.store = store;
     } finally {
       running.frozenStats = null;
     }
@@ -215,12 +254,43 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     const running = this.#running;
     if (running) {
       running.refresh.close();
+      this.#expiry?.close();
+      this.#closeStore(running.store, null);
       await running.engine.close(this.#graceMs ?? this.#config.shutdownGrace);
       running.watch.close();
       this.#running = null;
       this.#logger.info({}, 'closed');
     }
-    this.emit('close');
+  }
+
+  #startStore(store: CredentialStore, after?: Promise<void>): void {
+    for (const { path, message } of store.warnings) this.#warn(`${path}: ${message}`);
+    const onChange = (reason: string) =>
+      this.#serially(async () => {
+        const running = this.#running;
+        if (!running || this.#isClosed) return;
+        await this.#apply(running, this.#config, running.resolved, running.store, reason);
+        this.#expiry?.look();
+      });
+    const onWarning = (message: string) => this.#warn(message);
+    store.start({ onChange, onWarning, onNote: (text) => this.#logger.info({}, text) }, after);
+    this.#expiry ??= watchExpiry({
+      certificates: () => (this.#running ? this.#certificates(this.#running) : []),
+      onWarning,
+    });
+    this.#expiry.look();
+  }
+
+  /** The successor, where there is one, takes over what it has in common with it. */
+  #closeStore(store: CredentialStore, successor: CredentialStore | null): Promise<void> {
+    this.#storeClosed = store.close(successor).catch((error: unknown) => {
+      this.#warn(error instanceof Error ? error.message : String(error));
+    });
+    return this.#storeClosed;
+  }
+
+  #certificates({ store }: Running): readonly ListedCertificate[] {
+    return listCertificates(this.#config, store.current);
   }
 
   #refresh(config: Config, resolved: ResolvedNames): Refresh {
@@ -232,7 +302,8 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
         this.#serially(async () => {
           // A reload or a close may have come first.
           if (!this.#running || this.#isClosed || this.#config !== config) return;
-          await this.#apply(this.#running, config, next, `resolved anew: ${moved.join(', ')}`);
+          const reason = `resolved anew: ${moved.join(', ')}`;
+          await this.#apply(this.#running, config, next, this.#running.store, reason);
         }),
     });
   }

@@ -9,6 +9,7 @@ import {
   STATS_STRIDE,
 } from '../contract/codes.ts';
 import type { Engine, EngineName, TargetState } from '../engine/engine.ts';
+import type { ListedCertificate } from '../plan/listed-certificates.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type LatencyStats, summarizeLatency } from './histogram.ts';
 
@@ -37,6 +38,8 @@ export interface ProxyStats {
   readonly pools: Readonly<Record<string, EntityStats>>;
   /** By `pool/target`. */
   readonly targets: Readonly<Record<string, TargetStats>>;
+  /** What listeners show, in the order of the configuration. */
+  readonly certificates: readonly ListedCertificate[];
 }
 
 /** Doubles that a snapshot of `plan` takes. */
@@ -45,7 +48,12 @@ export function statsLength({ listeners, routes, pools, targets }: Plan): number
 }
 
 /** `plan` is the one that the engine carries out. */
-export function readStats(engine: Engine, plan: Plan, uptimeMs: number): ProxyStats {
+export function readStats(
+  engine: Engine,
+  plan: Plan,
+  uptimeMs: number,
+  certificates: readonly ListedCertificate[] = [],
+): ProxyStats {
   const snapshot = new Float64Array(statsLength(plan));
   engine.readStats(snapshot);
   const states = engine.targetStates();
@@ -75,6 +83,7 @@ export function readStats(engine: Engine, plan: Plan, uptimeMs: number): ProxySt
     routes,
     pools,
     targets,
+    certificates,
   };
 }
 
