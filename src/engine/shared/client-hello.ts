@@ -2,20 +2,15 @@
 // 4.1.2 and 5.1; RFC 6066, section 3; RFC 7301). Of an encrypted ClientHello (ECH) this is the outer one. The same in
 // C++ is native/tls/client_hello; test/vectors/client-hello.txt binds both. Pure.
 
-export type ClientHello =
-  /** It may become a ClientHello; it begins with no record of a handshake; it is malformed. */
-  | { readonly kind: 'more' | 'not-tls' | 'bad' }
-  | {
-      readonly kind: 'hello';
-      /** Lower-case, without trailing dot; '' when no name is asked for. */
-      readonly serverName: string;
-      /** Protocols in the order of preference. */
-      readonly alpn: readonly string[];
-    };
+export interface ClientHello {
+  /** Lower-case, without trailing dot; '' when no name is asked for. */
+  readonly serverName: string;
+  /** Protocols in the order of preference, as latin1 text; empty when none is offered. */
+  readonly alpn: readonly string[];
+}
 
-const MORE: ClientHello = { kind: 'more' };
-const NOT_TLS: ClientHello = { kind: 'not-tls' };
-const BAD: ClientHello = { kind: 'bad' };
+/** `more`: it may become a ClientHello. `alien`: it begins with no record of a handshake. `bad`: it is malformed. */
+export type HelloOutcome = 'more' | 'alien' | 'bad' | ClientHello;
 
 /** The longest message that is taken, and the most that its records may take on the wire: it may come in many. */
 const MAX_MESSAGE = 16 * 1024;
@@ -33,9 +28,9 @@ const SERVER_NAME_EXTENSION = 0;
 const ALPN_EXTENSION = 16;
 
 /** `input`: all that the client has sent. */
-export function readClientHello(input: Buffer): ClientHello {
+export function readClientHello(input: Buffer): HelloOutcome {
   const [type = HANDSHAKE_RECORD, major = MAJOR_VERSION] = input;
-  if (type !== HANDSHAKE_RECORD || major !== MAJOR_VERSION) return NOT_TLS;
+  if (type !== HANDSHAKE_RECORD || major !== MAJOR_VERSION) return 'alien';
   const fragments: Buffer[] = [];
   let gathered = 0;
   /** The length of the message, once its header has come. */
@@ -44,23 +39,23 @@ export function readClientHello(input: Buffer): ClientHello {
   while (input.length - at >= RECORD_HEADER) {
     const size = input.readUInt16BE(at + 3);
     const isHandshake = input[at] === HANDSHAKE_RECORD && input[at + 1] === MAJOR_VERSION;
-    if (!isHandshake || size === 0 || size > MAX_RECORD) return BAD;
+    if (!isHandshake || size === 0 || size > MAX_RECORD) return 'bad';
     const fragment = input.subarray(at + RECORD_HEADER, at + RECORD_HEADER + size);
     const hadHeader = gathered >= MESSAGE_HEADER;
     fragments.push(fragment);
     gathered += fragment.length;
-    if (gathered > MAX_MESSAGE) return BAD;
-    if (gathered > 0 && fragments[0]?.[0] !== CLIENT_HELLO) return BAD;
+    if (gathered > MAX_MESSAGE) return 'bad';
+    if (gathered > 0 && fragments[0]?.[0] !== CLIENT_HELLO) return 'bad';
     if (!hadHeader && gathered >= MESSAGE_HEADER) {
       whole = MESSAGE_HEADER + Buffer.concat(fragments, MESSAGE_HEADER).readUIntBE(1, 3);
-      if (whole > MAX_MESSAGE) return BAD;
+      if (whole > MAX_MESSAGE) return 'bad';
     }
     if (gathered >= MESSAGE_HEADER && gathered >= whole)
-      return readBody(Buffer.concat(fragments, whole).subarray(MESSAGE_HEADER)) ?? BAD;
+      return readBody(Buffer.concat(fragments, whole).subarray(MESSAGE_HEADER)) ?? 'bad';
     if (fragment.length < size) break;
     at += RECORD_HEADER + size;
   }
-  return input.length < MAX_WIRE ? MORE : BAD;
+  return input.length < MAX_WIRE ? 'more' : 'bad';
 }
 
 /** Takes fields from the front of what is left; `isShort` when there was too little. */
@@ -105,7 +100,7 @@ function readBody(body: Buffer): ClientHello | null {
     compressions.length > 0;
   if (fields.isShort || !isFine) return null;
   // Before TLS 1.3 a client may say nothing more.
-  if (fields.isEmpty) return { kind: 'hello', serverName: '', alpn: [] };
+  if (fields.isEmpty) return { serverName: '', alpn: [] };
   const extensions = fields.take(fields.number(2));
   return fields.isShort || !fields.isEmpty ? null : readExtensions(extensions);
 }
@@ -128,7 +123,7 @@ function readExtensions(extensions: Buffer): ClientHello | null {
       if (alpn === null) return null;
     }
   }
-  return { kind: 'hello', serverName: serverName ?? '', alpn: alpn ?? [] };
+  return { serverName: serverName ?? '', alpn: alpn ?? [] };
 }
 
 /** A list of one host name. null: it is malformed, or no host name. */
