@@ -14,18 +14,23 @@ import {
 const NOTABLE_SHARE = 0.0001;
 
 export function headingText({ machine, method, contestants, notes }: Report): string {
-  const named = contestants.flatMap(({ id, version }) => {
-    return version === null || id === 'direct' || id.startsWith('native-')
-      ? []
-      : [`${id} ${version}`];
-  });
+  const present = contestants.filter(({ id, version }) => version !== null && id !== 'direct');
+  // The native engine is one program, whatever it is asked to be.
+  const hasNative = present.some(({ id }) => id === 'native');
+  const named = present
+    .filter(({ id }) => !(hasNative && id.startsWith('native-')))
+    .map(({ id, version }) => `${id} ${version}`);
   const missing = contestants.flatMap(({ label, missing }) =>
     missing === null ? [] : [`!! MISSING: ${label}: ${missing}`],
   );
   const { cpu, cores, distribution, kernel, nodeVersion, commit, isModified } = machine;
   return [
     `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${distribution}, Linux ${kernel}, Node ${nodeVersion}`,
-    `commit ${commit.slice(0, 12)}${isModified ? ' with changes' : ''}; ${named.join(', ')}; load by ${method.driverVersion}`,
+    [
+      `commit ${commit.slice(0, 12)}${isModified ? ' with changes' : ''}`,
+      ...(named.length === 0 ? [] : [named.join(', ')]),
+      `load by ${method.driverVersion}`,
+    ].join('; '),
     `${method.isPinned ? `proxies on ${coresText(method.proxyCores)}, load and origin on ${coresText(method.loadCores)}` : 'not pinned'}; ` +
       `${method.rounds} × ${method.seconds} s for each; ${machine.network === 'own' ? 'own network' : "host's network"}, ${machine.congestionControl}`,
     ...missing,

@@ -138,6 +138,19 @@ describe('the page', () => {
     );
   });
 
+  it('keeps names apart that hold commas', () => {
+    const names = ['Sluice native, TCP, copying', 'Sluice native, HTTP/1.1'];
+    const contestants = names.map((label) => ({ id: label, label, version: '1', missing: null }));
+    const samples = names.map((name) => makeSample(name, 0, { limit: 'generator' }));
+    const page = renderReport(
+      makeReport({ contestants, cases: [makeCase('layers/a', { samples })] }),
+    );
+    assert.match(
+      textOf(readPage(page)),
+      /held back the throughput of Sluice native, TCP, copying; Sluice native, HTTP\/1\.1: compare/,
+    );
+  });
+
   it('warns of a quick run, a busy or unpinned machine, and another congestion control', () => {
     const text = textOf(readPage(renderReport(nastyReport())));
     for (const warning of [/quick run/, /not pinned/, /load average 7\.5/, /bbr/, /single core/]) {

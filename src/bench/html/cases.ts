@@ -112,7 +112,8 @@ export function remarksOn(page: Page, record: CaseRecord): readonly string[] {
       (one) => one.limits[0] === limit && one.contestant !== 'direct',
     );
     if (held.length === 0) continue;
-    const who = held.map(({ contestant }) => label(contestant)).join(', ');
+    // Labels hold commas themselves.
+    const who = held.map(({ contestant }) => label(contestant)).join('; ');
     lines.push(
       `The ${limit}, not the proxy, held back the throughput of ${who}: compare costs, not rates.`,
     );
