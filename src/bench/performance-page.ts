@@ -1,5 +1,15 @@
-// A Report as docs/performance.md: tables with medians, intervals and ratios, and a section that says where we lose. All of
+// Reports as docs/performance.md: tables with medians, intervals and ratios, and a section that says where we lose. All of
 // it is computed; nothing is typed by hand.
+import {
+  admitLonger,
+  type BenchRun,
+  type Claim,
+  goalClaims,
+  longerOf,
+  type ReportFile,
+  rivalClaims,
+  roundsText,
+} from './longer-runs.ts';
 import {
   dateOf,
   formatBytes,
@@ -8,53 +18,57 @@ import {
   formatPlain,
   NO_FIGURE,
 } from './numbers.ts';
+import { caseName, caseTables } from './performance-cases.ts';
+import { inline, table } from './performance-markdown.ts';
 import {
   type CaseRecord,
-  type Metric,
+  type Machine,
+  type Method,
   type Report,
   SCENARIO_NAMES,
-  type Series,
 } from './report.ts';
-import { bootstrapMedian, type Figure, figuresOf, median, type Ratio } from './statistics.ts';
+import { bootstrapMedian, figuresOf, median } from './statistics.ts';
 import {
   absenceOf,
   type GoalVerdict,
   goalSubject,
-  goalVerdicts,
-  headlineOf,
+  isLoss,
   isMoreBetter,
   isRival,
   labelOf,
-  lossesOf,
   METRIC_NAMES,
-  orderOf,
   type Standing,
-  standingsOf,
   unitOf,
 } from './verdicts.ts';
-import { driverName, warningsOf } from './warnings.ts';
+import { driverName, networkName, placesName, warningsOf } from './warnings.ts';
 
-export function renderPerformance(report: Report): string {
+/** Throws an Error worth showing when a longer report cannot stand beside the full one. */
+export function renderPerformance(full: Report, files: readonly ReportFile[] = []): string {
+  const longer = admitLonger(full, files);
   const sections = [
-    introduction(report),
-    warnings(report),
-    goals(report),
-    losses(report),
-    ...SCENARIO_NAMES.map((name) => scenario(report, name)),
-    strategies(report),
-    contestants(report),
+    introduction(full, longer),
+    warnings(full),
+    goals(full, longer),
+    losses(full, longer),
+    ...SCENARIO_NAMES.map((name) => scenario(full, name, longer)),
+    strategies(full),
+    longerRuns(longer),
+    contestants(full),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
-function introduction({ at, machine, method, wallSeconds }: Report): string {
+function introduction(report: Report, longer: readonly BenchRun[]): string {
+  const { at, machine, method } = report;
   const cores = `${machine.cores} ${machine.cores === 1 ? 'core' : 'cores'}`;
-  const network = machine.network === 'own' ? 'a namespace of its own' : 'the host’s network';
-  const commit = `${machine.commit}${machine.isModified ? ' with changes' : ''}`;
+  const what =
+    longer.length === 0
+      ? 'One run of `npm run bench`, as it came out.'
+      : 'One full run of `npm run bench`, and [longer runs](#longer-runs) of some of its cases,\nas they came out.';
   return `<!-- Printed from a report.json by scripts/print-performance.ts. Do not edit. -->
 # Performance
 
-One run of \`npm run bench\`, as it came out. The method, and how to read the figures, is in
+${what} The method, and how to read the figures, is in
 [bench/README.md](../bench/README.md). Only ratios within one run compare; run it on your own machine.
 
 ${table(
@@ -64,22 +78,27 @@ ${table(
     ['host', machine.host],
     ['CPU', `${machine.cpu}, ${cores}, ${formatBytes(machine.memoryBytes)} of memory`],
     ['system', `${machine.distribution}, Linux ${machine.kernel}`],
-    ['network', `${network}, congestion control ${machine.congestionControl}`],
+    ['network', networkName(machine)],
     ['Node.js', machine.nodeVersion],
-    ['commit', commit],
-    [
-      'rounds',
-      `${method.rounds} of ${formatPlain(method.seconds)} s for each contestant and case, ${formatNumber(wallSeconds / 60)} min in all`,
-    ],
-    [
-      'cores',
-      method.isPinned
-        ? `proxies ${method.proxyCores.join(', ')}; load and origin ${method.loadCores.join(', ')}`
-        : 'not pinned',
-    ],
+    ['commit', commitName(machine)],
+    ['rounds', roundsName(report)],
+    ['cores', placesName(method)],
     ['HTTP load', driverName(method)],
   ],
 )}`;
+}
+
+function commitName({ commit, isModified }: Machine): string {
+  return `${commit}${isModified ? ' with changes' : ''}`;
+}
+
+function roundsName({ method, wallSeconds }: Report): string {
+  const minutes = formatNumber(wallSeconds / 60);
+  return `${lengthName(method)} for each contestant and case, ${minutes} min in all`;
+}
+
+function lengthName({ rounds, seconds }: Method): string {
+  return `${rounds} of ${formatPlain(seconds)} s`;
 }
 
 function warnings(report: Report): string {
@@ -88,70 +107,87 @@ function warnings(report: Report): string {
   return `**Before you read the figures:**\n\n${all.map((one) => `- ${inline(one)}`).join('\n')}`;
 }
 
-function goals(report: Report): string {
-  const verdicts = goalVerdicts(report);
-  if (verdicts.length === 0) return '';
+function goals(full: Report, longer: readonly BenchRun[]): string {
+  const claims = goalClaims(full, longer);
+  if (claims.length === 0) return '';
   return `## Goals
 
-A goal is met, or not met, when the whole 95 % interval of the median says so; else it is not shown.
+A goal is met, or not met, when the whole 95 % interval of the median says so; else it is not shown.${whichRuns(longer)}
 
 ${table(
-  ['case', 'goal for', 'at most', 'median', 'interval', 'verdict'],
-  verdicts.map((one) => goalRow(report, one)),
+  ['case', 'goal for', 'at most', 'median', 'interval', 'rounds', 'verdict'],
+  claims.map(goalRow),
 )}`;
 }
 
-function goalRow(report: Report, { record, goal, found, state, reason }: GoalVerdict): string[] {
+/** How to read the column \`rounds\`. */
+function whichRuns(longer: readonly BenchRun[]): string {
+  return longer.length === 0
+    ? ''
+    : `
+Where a longer run had the case and the contestants, its verdict stands here, and \`rounds\` names the run.`;
+}
+
+function goalRow({ run, of }: Claim<GoalVerdict>): string[] {
+  const { record, goal, found, state, reason } = of;
   const unit = goal.to === null ? ` ${unitOf(record, goal.metric)}` : '';
   return [
     `${record.id}: ${record.title}`,
-    goalSubject(report, goal),
+    goalSubject(run.report, goal),
     `${formatNumber(goal.most)}${unit}`,
     found === null ? NO_FIGURE : formatNumber(found.median),
     found === null ? NO_FIGURE : formatInterval(found),
+    roundsCell(run, found?.rounds ?? 0),
     reason === '' ? state : `${state}: ${reason}`,
   ];
 }
 
+function roundsCell({ name }: BenchRun, rounds: number): string {
+  return name === null ? String(rounds) : `${rounds}, run ${name}`;
+}
+
 /** Every rival and case in which the native engine was not shown to be better. */
-function losses(report: Report): string {
-  const found = lossesOf(report);
-  const compared = report.cases.flatMap((record) =>
-    standingsOf(report, record).filter(({ to }) => isRival(to)),
-  );
-  const failed = failures(report);
+function losses(full: Report, longer: readonly BenchRun[]): string {
+  const compared = rivalClaims(full, longer);
+  const found = compared.filter(({ of }) => isLoss(of));
+  const failed = failures([{ name: null, report: full }, ...longer]);
   if (compared.length === 0 && failed === '') return '';
   const heading = `## Where we lose\n\n${failed === '' ? '' : `${failed}\n\n`}`;
   const count = `${compared.length} ${compared.length === 1 ? 'comparison' : 'comparisons'}`;
   if (found.length === 0) {
     return `${heading}In none of ${count} with rivals: the native engine was shown to be better in each.`;
   }
-  const rows = found.map((standing) => [
-    caseName(standing.record),
-    labelOf(report, standing.to),
-    METRIC_NAMES[standing.metric],
-    formatNumber(standing.ratio.median),
-    formatInterval(standing.ratio),
-    lossWord(standing),
+  const rows = found.map(({ run, of }) => [
+    caseName(of.record),
+    labelOf(run.report, of.to),
+    METRIC_NAMES[of.metric],
+    formatNumber(of.ratio.median),
+    formatInterval(of.ratio),
+    roundsCell(run, of.ratio.pairs),
+    lossWord(of),
   ]);
   return `${heading}In ${found.length} of ${count} with rivals, the native engine was not shown to be better:
 
-${table(['case', 'rival', 'of what', 'native ÷ rival', 'interval', ''], rows)}`;
+${table(['case', 'rival', 'of what', 'native ÷ rival', 'interval', 'rounds', ''], rows)}`;
 }
 
 /** Cases in which rivals have figures, and the native engine took part and has none. */
-function failures(report: Report): string {
-  const lines = report.cases.flatMap((record) => {
-    const figures = figuresOf(record).filter(({ used }) => used > 0);
-    const own = figures.some(({ contestant }) => contestant === 'native');
-    const tookPart =
-      'native' in record.absent || record.samples.some(({ contestant }) => contestant === 'native');
-    const isLost = tookPart && !own && figures.some(({ contestant }) => isRival(contestant));
-    return isLost
-      ? [`- ${inline(`${caseName(record)}: ${absenceOf(report, record, 'native')}`)}`]
-      : [];
-  });
+function failures(runs: readonly BenchRun[]): string {
+  const lines = runs.flatMap(({ name, report }) =>
+    report.cases.filter(isFailure).map((record) => {
+      const why = `${caseName(record)}: ${absenceOf(report, record, 'native')}`;
+      return `- ${inline(name === null ? why : `${why} (run ${name})`)}`;
+    }),
+  );
   return lines.length === 0 ? '' : `Rivals have figures where we have none:\n\n${lines.join('\n')}`;
+}
+
+function isFailure(record: CaseRecord): boolean {
+  const figures = figuresOf(record).filter(({ used }) => used > 0);
+  const own = figures.some(({ contestant }) => contestant === 'native');
+  const tookPart =
+    'native' in record.absent || record.samples.some(({ contestant }) => contestant === 'native');
+  return tookPart && !own && figures.some(({ contestant }) => isRival(contestant));
 }
 
 function lossWord({ difference, metric }: Standing): string {
@@ -160,102 +196,60 @@ function lossWord({ difference, metric }: Standing): string {
   return isMoreBetter(metric) || difference === 'more' ? '**worse**' : 'better';
 }
 
-function scenario(report: Report, name: (typeof SCENARIO_NAMES)[number]): string {
-  const records = report.cases.filter(({ scenario }) => scenario === name);
+function scenario(
+  full: Report,
+  name: (typeof SCENARIO_NAMES)[number],
+  longer: readonly BenchRun[],
+): string {
+  const records = full.cases.filter((record) => record.scenario === name);
   if (records.length === 0) return '';
-  const known = new Set<string>();
-  const parts = records.flatMap((record) => {
-    const { series } = record;
-    if (series === null) return [caseTable(report, record)];
-    if (known.has(series.name)) return [];
-    known.add(series.name);
-    return [
-      seriesTable(
-        report,
-        series,
-        records.filter((one) => one.series?.name === series.name),
-      ),
-    ];
+  const remark = (group: readonly CaseRecord[]): string => {
+    const runs = new Set(group.flatMap((record) => longerOf(longer, record) ?? []));
+    return [...runs]
+      .map((run) => {
+        const rounds = roundsText(run.report.method.rounds);
+        const what = group.length === 1 ? 'Measured' : 'In part measured';
+        return `${what} again with ${rounds}: [run ${run.name}](#longer-runs).`;
+      })
+      .join(' ');
+  };
+  return `## Scenario \`${name}\`\n\n${caseTables(full, records, { heading: '###', remark })}`;
+}
+
+function longerRuns(longer: readonly BenchRun[]): string {
+  if (longer.length === 0) return '';
+  const parts = longer.map(({ name, report }) => {
+    const facts = table(
+      ['', ''],
+      [
+        ['date', dateOf(report.at)],
+        ['commit', commitName(report.machine)],
+        ['rounds', roundsName(report)],
+        ['contestants', versionsOf(report)],
+      ],
+    );
+    const tables = SCENARIO_NAMES.map((scenario) => {
+      const records = report.cases.filter((record) => record.scenario === scenario);
+      return caseTables(report, records, { heading: '####', remark: () => '' });
+    });
+    return [`### Run ${name}`, facts, warnings(report), ...tables]
+      .filter((part) => part !== '')
+      .join('\n\n');
   });
-  return `## Scenario \`${name}\`\n\n${parts.join('\n\n')}`;
+  return `## Longer runs
+
+More rounds give narrower intervals. These runs are of the same machine, on the same terms; ratios compare within each.
+
+${parts.join('\n\n')}`;
 }
 
-interface Measure {
-  readonly title: string;
-  readonly metric: Metric;
-}
-
-function measuresOf(record: CaseRecord): readonly Measure[] {
-  const { unit } = record;
-  return [
-    { metric: 'user', title: 'user' },
-    { metric: 'machine', title: 'machine' },
-    { metric: 'rate', title: unit.rate },
-    { metric: 'p50', title: 'p50 µs' },
-    { metric: 'p99', title: 'p99 µs' },
-    { metric: 'memory', title: 'bytes a client' },
-  ];
-}
-
-function caseTable(report: Report, record: CaseRecord): string {
-  return `### ${inline(record.title)}\n\n${figureTable(report, [record])}${absences(report, [record])}`;
-}
-
-function seriesTable(report: Report, series: Series, records: readonly CaseRecord[]): string {
-  const points = records.toSorted((a, b) => (a.series?.value ?? 0) - (b.series?.value ?? 0));
-  return `### ${inline(series.title)}\n\n${figureTable(report, points)}${absences(report, points)}`;
-}
-
-function figureTable(report: Report, records: readonly CaseRecord[]): string {
-  const first = records[0];
-  if (!first) return '';
-  const order = orderOf(report);
-  const lines = records.flatMap((record) => {
-    const standings = standingsOf(report, record);
-    return figuresOf(record, order).map((figure) => ({
-      record,
-      figure,
-      standing: standings.find(({ to }) => to === figure.contestant) ?? null,
-    }));
-  });
-  if (lines.length === 0) return 'No contestant has a sample.';
-  const has = (metric: Metric): boolean => lines.some(({ figure }) => figure[metric] !== null);
-  const measures = measuresOf(first).filter(({ metric }) => has(metric));
-  const hasCost = has('cost');
-  const ours = lines.find(({ standing }) => standing !== null)?.standing?.of;
-  const axis = first.series?.axis;
-  const head = [
-    ...(axis === undefined ? [] : [axis]),
-    '',
-    ...(hasCost ? [`CPU ${first.unit.cost}/${first.unit.name}`, 'interval'] : []),
-    ...measures.map(({ title }) => title),
-    ...(ours === undefined
-      ? []
-      : [`${labelOf(report, ours)} ÷ it, ${METRIC_NAMES[headlineOf(first)]}`]),
-  ];
-  const rows = lines.map(({ record, figure, standing }) => [
-    ...(axis === undefined ? [] : [formatPlain(record.series?.value ?? Number.NaN)]),
-    labelOf(report, figure.contestant),
-    ...(hasCost ? costCells(figure) : []),
-    ...measures.map(({ metric }) => formatNumber(figure[metric]?.median ?? Number.NaN)),
-    ...(ours === undefined ? [] : [ratioCell(standing?.ratio ?? null)]),
-  ]);
-  return table(head, rows, axis === undefined ? 1 : 2);
-}
-
-function costCells({ cost }: Figure): readonly string[] {
-  return cost === null ? [NO_FIGURE, NO_FIGURE] : [formatNumber(cost.median), formatInterval(cost)];
-}
-
-function ratioCell(ratio: Ratio | null): string {
-  return ratio === null ? '' : `${formatNumber(ratio.median)} (${formatInterval(ratio)})`;
-}
-
-function absences(report: Report, records: readonly CaseRecord[]): string {
-  const lines = records.flatMap(({ absent }) =>
-    Object.entries(absent).map(([id, why]) => `- ${inline(`${labelOf(report, id)}: ${why}`)}`),
-  );
-  return lines.length === 0 ? '' : `\n\nWithout a figure:\n\n${[...new Set(lines)].join('\n')}`;
+/** Labels may hold commas. */
+function versionsOf({ contestants }: Report): string {
+  return contestants
+    .map(
+      ({ label, version, missing }) => `${label}${missing === null ? ` ${version}` : ': missing'}`,
+    )
+    .join('; ');
 }
 
 function strategies(report: Report): string {
@@ -287,41 +281,4 @@ function contestants(report: Report): string {
     missing === null ? 'took part' : `missing: ${missing}`,
   ]);
   return `## Contestants\n\n${table(['', 'version', ''], rows)}`;
-}
-
-function caseName(record: CaseRecord): string {
-  const { series, title } = record;
-  return series === null ? title : `${series.title}: ${formatPlain(series.value)} ${series.axis}`;
-}
-
-/** Figures stand right: every column from `figuresFrom` on whose cells begin with a digit or are empty. */
-function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  figuresFrom = 1,
-): string {
-  const rule = head.map((_, i) => {
-    const isFigures = i >= figuresFrom && rows.every((row) => /^(?:[\d–]|$)/.test(row[i] ?? ''));
-    return isFigures ||
-      (i === 0 && figuresFrom > 1 && rows.every((row) => /^\d/.test(row[0] ?? '')))
-      ? '---:'
-      : '---';
-  });
-  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
-  return [line(head), `|${rule.join('|')}|`, ...rows.map(line)].join('\n');
-}
-
-function cell(text: string): string {
-  return inline(text).replaceAll('|', '\\|');
-}
-
-/** A host or a reason may hold anything: it stays text, on one line. Bold of our own is let through. */
-function inline(text: string): string {
-  const isBold = /^\*\*[a-z]+\*\*$/.test(text);
-  if (isBold) return text;
-  return text
-    .replace(/\s+/g, ' ')
-    .replace(/[\\`*_[\]]/g, '\\$&')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;');
 }

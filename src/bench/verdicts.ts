@@ -77,14 +77,9 @@ export function standingsOf(report: Report, record: CaseRecord): readonly Standi
   });
 }
 
-/** Where the native engine was not shown to be better than a rival: dearer, slower, or no difference shown. */
-export function lossesOf(report: Report): readonly Standing[] {
-  return report.cases.flatMap((record) =>
-    standingsOf(report, record).filter(
-      ({ to, metric, difference }) =>
-        isRival(to) && difference !== (isMoreBetter(metric) ? 'more' : 'less'),
-    ),
-  );
+/** Whether the native engine was not shown to be better than a rival: dearer, slower, or no difference shown. */
+export function isLoss({ to, metric, difference }: Standing): boolean {
+  return isRival(to) && difference !== (isMoreBetter(metric) ? 'more' : 'less');
 }
 
 export function isMoreBetter(metric: Metric): boolean {

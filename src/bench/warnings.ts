@@ -1,5 +1,5 @@
 // What the reader must know before the figures: the run's own notes, and what its facts give away.
-import type { Method, Report } from './report.ts';
+import type { Machine, Method, Report } from './report.ts';
 import { ENOUGH_ROUNDS, isUsable } from './statistics.ts';
 
 const BUSY = 0.5;
@@ -55,6 +55,19 @@ export function warningsOf(report: Report): readonly string[] {
     found.push(`${unused.length} ${samples} with errors are not used; the cases say which.`);
   }
   return [...new Set(found)];
+}
+
+/** Where programs ran. */
+export function placesName({ isPinned, proxyCores, loadCores }: Method): string {
+  return isPinned
+    ? `proxies ${proxyCores.join(', ')}; load and origin ${loadCores.join(', ')}`
+    : 'not pinned';
+}
+
+/** Which network the run had, and what shaped its traffic. */
+export function networkName({ network, congestionControl }: Machine): string {
+  const where = network === 'own' ? 'a namespace of its own' : 'the host’s network';
+  return `${where}, congestion control ${congestionControl}`;
 }
 
 /** What made the HTTP load, with its version. */

@@ -1,4 +1,4 @@
-// report.json from disk, whole or not, and the page of documentation that is printed from it.
+// report.json from disk, whole or not, and the page of documentation that is printed from it and from longer runs.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -72,6 +72,16 @@ describe('reading a report', () => {
 });
 
 describe('the performance page', () => {
+  const run = (...parameters: string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(
+      process.execPath,
+      ['--import', 'tsx', 'scripts/print-performance.ts', ...parameters],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    );
+
   it('says where we lose, computed from the figures', () => {
     const page = renderPerformance(sampleReport());
     const section = /## Where we lose\n([\s\S]*?)\n## /.exec(page)?.[1] ?? '';
@@ -124,19 +134,38 @@ describe('the performance page', () => {
   it('is printed by a script, which can check it too', () => {
     const [report, page] = [join(folder, 'report.json'), join(folder, 'page.md')];
     writeFileSync(report, JSON.stringify(sampleReport()));
-    const run = (...parameters: string[]): ReturnType<typeof spawnSync> =>
-      spawnSync(
-        process.execPath,
-        ['--import', 'tsx', 'scripts/print-performance.ts', ...parameters],
-        {
-          cwd: root,
-          encoding: 'utf8',
-        },
-      );
     assert.equal(run(report, page, '--check').status, 1);
     assert.equal(run(report, page).status, 0);
     assert.equal(readFileSync(page, 'utf8'), renderPerformance(sampleReport()));
     assert.equal(run(report, page, '--check').status, 0);
     assert.match(String(run().stderr), /usage/);
+    assert.match(String(run(report, page, '--longer', '').stderr), /usage/);
+  });
+
+  it('is printed with longer runs too, and not with runs that are not longer', () => {
+    const [report, again, page] = ['full.json', 'again.json', 'both.md'].map((name) =>
+      join(folder, name),
+    ) as [string, string, string];
+    const full = sampleReport();
+    const record = full.cases.find(({ id }) => id === 'rivals/http-small-64');
+    assert.ok(record);
+    const longer = {
+      ...full,
+      method: { ...full.method, rounds: 15 },
+      cases: [record],
+      strategies: [],
+    };
+    writeFileSync(report, JSON.stringify(full));
+    writeFileSync(again, JSON.stringify(longer));
+    assert.equal(run(report, page, '--longer', again).status, 0);
+    assert.match(readFileSync(page, 'utf8'), /^## Longer runs$/m);
+    assert.equal(run(report, page, `--longer=${again}`, '--check').status, 0);
+    assert.equal(run(report, page, '--check').status, 1);
+    const twice = run(report, page, '--longer', `${again},${again}`);
+    assert.equal(twice.status, 1);
+    assert.match(
+      String(twice.stderr),
+      /has the case 'rivals\/http-small-64', which .*again\.json has too/,
+    );
   });
 });
