@@ -120,7 +120,7 @@ ${table(
 )}`;
 }
 
-/** How to read the column \`rounds\`. */
+/** How to read the column `rounds`. */
 function whichRuns(longer: readonly BenchRun[]): string {
   return longer.length === 0
     ? ''
