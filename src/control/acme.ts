@@ -33,6 +33,8 @@ interface Wanted {
   stored: StoredCertificate | null;
   dueMs: number;
   failures: number;
+  /** It was obtained, but no plan with it could be made yet. */
+  isUnplaced: boolean;
 }
 
 /** What the credential store opens: `openAcme(config)`. The clock is for tests. */
@@ -55,7 +57,7 @@ export async function openAcme(
   const entries: Wanted[] = [];
   for (const one of wanted) {
     const stored = await storage.readCertificate(one.names);
-    entries.push({ ...one, stored, dueMs: 0, failures: 0 });
+    entries.push({ ...one, stored, dueMs: 0, failures: 0, isUnplaced: false });
   }
   return new Acme({ config: config.acme, clock, storage, transport, entries, early, reports });
 }
@@ -135,6 +137,10 @@ class Acme implements CredentialSource {
   async #renew(one: Wanted, sink: CredentialSink): Promise<void> {
     const { storage, clock } = this.#parts;
     const label = `acme ${one.names.join(' ')}`;
+    if (one.isUnplaced && one.stored !== null) {
+      await this.#serve(one, one.stored, sink, 'obtained before');
+      return;
+    }
     try {
       const release = await storage.lock(one.names);
       try {
@@ -208,17 +214,27 @@ class Acme implements CredentialSource {
     how: string,
   ): Promise<void> {
     one.stored = stored;
-    one.failures = 0;
+    if (!one.isUnplaced) one.failures = 0;
     one.dueMs = this.#dueOf(stored);
     this.#supplied = { ...this.#supplied, certificates: this.#certificates() };
     const label = `acme ${one.names.join(' ')}`;
     const until = new Date(stored.certificate.notAfterMs).toISOString();
     try {
       await unlessAborted(sink.put(this.#supplied, `${label}: ${how}`), this.#closing.signal);
+      one.isUnplaced = false;
+      one.failures = 0;
       sink.note(`${label}: ${how}, valid until ${until}`);
     } catch (error) {
       this.#closing.signal.throwIfAborted();
-      sink.warn(`${label}: ${how}, but not in force: ${messageOf(error)}`);
+      const { clock } = this.#parts;
+      one.isUnplaced = true;
+      one.failures++;
+      const jitter = clock.random();
+      const delay = retryDelay({ failures: one.failures, retryAfterMs: 0, leftMs: 0, jitter });
+      one.dueMs = clock.now() + delay;
+      sink.warn(
+        `${label}: ${how}, but not in force: ${messageOf(error)}; next try in ${wordSpan(delay)}`,
+      );
     }
   }
 
