@@ -229,11 +229,11 @@ void Stream::shutdownSend() noexcept {
 
 void Stream::leaveTo(ByteQueue& unsent) noexcept {
   if (ring_ != nullptr) {
-    ring_->release(watch_);
-    ring_->release(room_);
-  } else {
-    loop_.unwatch(fd_.get(), *this);
+    // leaveRing() goes on with it.
+    unsent_.adopt(unsent);
+    return;
   }
+  loop_.unwatch(fd_.get(), *this);
   Farewell::begin(loop_, std::move(fd_), unsent);
 }
 
@@ -400,7 +400,7 @@ void Stream::onEvents(std::uint32_t events) noexcept {
   }
   if (filter_ != nullptr && isReceiving_ && filter_->hasHeld()) {
     filter_->resume();
-    if (!fd_.isOpen() || !isReceiving_ || filter_->hasHeld()) {
+    if (!fd_.isOpen() || !isReceiving_ || (filter_ != nullptr && filter_->hasHeld())) {
       return;
     }
   }

@@ -18,7 +18,7 @@ bool isIn(const Case& test, const char* folder) {
 
 /// Tests of workers leave that to the workers.
 bool turnsLoopsItself(const Case& test) {
-  return isIn(test, "net/") || isIn(test, "relay/");
+  return isIn(test, "net/") || isIn(test, "tls/") || isIn(test, "relay/");
 }
 
 /// On a thread of its own: the kernel ends a ring later, and interrupts the thread that had it.

@@ -64,6 +64,7 @@ X509* useCertificate(Domain& domain, SSL_CTX* context, const plan::Certificate& 
     problem = certificate.name + ": its key is not an unencrypted private key in PEM";
     return nullptr;
   }
+  ERR_clear_error();
   if (SSL_CTX_use_cert_and_key(context, leaf.get(), key.get(), chain.get(), 1) != 1) {
     problem = certificate.name + ": " + takeError();
     return nullptr;
