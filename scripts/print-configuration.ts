@@ -39,6 +39,11 @@ listeners:
         pool: one
       - pool: api
   database: { address: 127.0.0.1:5433, protocol: tcp, pool: postgres }
+  secure:
+    address: 0.0.0.0:8443
+    protocol: https
+    tls: { certificates: [{ cert: site.pem, key: site.key }] }
+    pool: api
   media:    { address: 0.0.0.0:9000, protocol: udp, pool: streams }
 pools:
   api:
@@ -64,6 +69,8 @@ pools:
 const schema = configJsonSchema() as Schema;
 const listeners = valuesOf(at(schema, 'listeners')).oneOf ?? [];
 const http = listenerOf('http');
+const https = listenerOf('https');
+const tcp = listenerOf('tcp');
 const route = at(http, 'routes').items ?? {};
 const pool = valuesOf(at(schema, 'pools'));
 
@@ -92,16 +99,16 @@ export default defineConfig({
 
 | kind | written as |
 |---|---|
-| duration | A number and a unit: \`500ms\`, \`1.5s\`, \`2m\`, \`1h\`, \`1d\`; at most \`24d\`. A number without a unit is refused, because nobody agrees on what it means. |
+| duration | A number and a unit: \`500ms\`, \`1.5s\`, \`2m\`, \`1h\`, \`1d\`; at most \`24d\` where nothing else is said. A number without a unit is refused, because nobody agrees on what it means. |
 | size | \`64KiB\`, \`10MiB\` (powers of 1024), \`1MB\` (powers of 1000), or a plain number of bytes. |
-| address | \`127.0.0.1:80\`, \`[::1]:80\`, \`name:80\`, \`unix:/run/app.sock\`. Listeners also take \`:80\` for every IPv4 interface, targets also \`http://127.0.0.1:3000\`. |
+| address | \`127.0.0.1:80\`, \`[::1]:80\`, \`name:80\`, \`unix:/run/app.sock\`. Listeners also take \`:80\` for every IPv4 interface, targets also \`http://127.0.0.1:3000\`, \`https://app.internal\` and \`tls://db.internal:5433\`. |
 | name | Of a listener or pool: letters, digits, \`.\`, \`_\` and \`-\`, at most 64. |
 
-Relative file names (\`accessLog\`, unix sockets) are relative to the folder of the configuration file.
+Relative file names (\`accessLog\`, \`cert\`, \`key\`, unix sockets) are relative to the folder of the configuration file.
 
 ## Top level
 
-${table(schema, { except: [] })}
+${table(schema, { except: ['acme'] })}
 
 ## Listeners
 
@@ -111,11 +118,38 @@ A listener accepts connections or datagrams at one address. Port 0 takes a free 
 
 ${table(http, { except: ['routes'] })}
 
-Exactly one of \`routes\` and \`pool\`. See [Routes](#routes).
+Exactly one of \`routes\`, \`pool\` and \`redirectToHttps\`. See [Routes](#routes).
+
+### \`protocol: https\`
+
+The same without \`redirectToHttps\`, and:
+
+${table(only(https, ['tls', 'hsts']), { except: ['tls'] })}
+${rows(mapAmong(at(https, 'hsts')), 'hsts.', []).join('\n')}
+
+### \`tls\`
+
+[TLS](tls.md) tells what all of this is for.
+
+${table(at(https, 'tls'), { except: ['certificates'] })}
+
+### \`certificates\`
+
+A list of maps, each with \`cert\` and \`key\`, or with \`acme\`.
+
+${certificateTable()}
 
 ### \`protocol: tcp\`
 
-${table(listenerOf('tcp'), { except: [] })}
+${table(tcp, { except: ['tls', 'routes'] }).replace('](#routes)', '](#routes-of-a-tcp-listener)')}
+
+\`pool\`, \`routes\` or both. \`tls\` is as above, and has besides
+
+${table(only(at(tcp, 'tls'), ['alpn']), { except: [] })}
+
+### Routes of a tcp listener
+
+${table(at(tcp, 'routes').items ?? {}, { except: [] })}
 
 ### \`protocol: udp\`
 
@@ -162,11 +196,19 @@ to the proxy and cannot be edited; for Host there is \`hostHeader\`. Values are 
 
 A pool is a named set of targets with one strategy. Any number of routes and listeners may share it.
 
-${table(pool, { except: [] })}
+${table(pool, { except: ['tls'] }).replace('](#tls)', '](#tls-of-a-pool)')}
 
 ### A target as a map
 
 ${table(targetMap(), { except: [] })}
+
+### \`tls\` of a pool
+
+${table(mapAmong(at(pool, 'tls')), { except: [] })}
+
+## \`acme\`
+
+${table(at(schema, 'acme'), { except: [] })}
 
 ## When something is wrong
 
@@ -201,9 +243,28 @@ function listenerOf(protocol: string): Schema {
 }
 
 function targetMap(): Schema {
-  const found = at(pool, 'targets').items?.anyOf?.find((option) => option.type === 'object');
-  if (found === undefined) throw new Error('the schema has no target map any more');
+  return mapAmong(at(pool, 'targets').items ?? {});
+}
+
+/** Of what may be written in several ways, the map. */
+function mapAmong(of: Schema): Schema {
+  const found = of.anyOf?.find((option) => option.type === 'object');
+  if (found === undefined) throw new Error('the schema has no such map any more');
   return found;
+}
+
+/** A few keys of a map. */
+function only(of: Schema, keys: readonly string[]): Schema {
+  return { ...of, properties: Object.fromEntries(keys.map((key) => [key, at(of, key)])) };
+}
+
+/** Its two ways in one table. */
+function certificateTable(): string {
+  const ways = at(at(https, 'tls'), 'certificates').items?.anyOf ?? [];
+  const [files, ...others] = ways;
+  return [table(files ?? {}, { except: [] }), ...others.flatMap((way) => rows(way, '', []))].join(
+    '\n',
+  );
 }
 
 /** `except` lists keys that have a section of their own: their row does not spell out what is in them. */

@@ -61,13 +61,14 @@ export function plainText(expected: string, meta: Meta = {}) {
     .meta({ ...meta });
 }
 
-export function duration(minMs = 1) {
+/** `maxDays`: more than the default only where no timer is set for it. */
+export function duration(minMs = 1, maxDays = 24) {
   const expected = minMs > 0 ? 'a duration such as 30s or 500ms' : 'a duration such as 30s, or 0s';
   const meta = { title: 'duration', pattern: '^[0-9]+(\\.[0-9]+)? ?(ms|s|m|h|d)$' };
   return written(
     expected,
     meta,
-    (text) => parseDuration(text, minMs),
+    (text) => parseDuration(text, minMs, maxDays * 86_400_000),
     (input) => (typeof input === 'number' ? hintForDuration(input) : undefined),
   );
 }

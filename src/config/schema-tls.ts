@@ -211,10 +211,11 @@ export function serverTls(context: AddressContext) {
       .boolean(says('true or false'))
       .prefault(true)
       .describe('Lets clients resume sessions, without the cost of another full handshake.'),
-    sessionLifetime: duration(1000)
+    // RFC 8446, section 4.6.1.
+    sessionLifetime: duration(1000, 7)
       .prefault('12h')
       .describe(
-        'How long a session may be resumed. The keys of tickets change as often; those before last are forgotten.',
+        'How long a session may be resumed, at most 7d. The keys of tickets change as often; those before last are forgotten.',
       ),
     clientCertificates: maybe(clientCertificates(context)),
   });
@@ -226,7 +227,7 @@ export function hsts() {
       [
         z.boolean(),
         z.strictObject({
-          maxAge: duration(0)
+          maxAge: duration(0, 3650)
             .prefault('365d')
             .describe('How long browsers come by https alone. 0s takes it back.'),
           includeSubDomains: z
@@ -330,7 +331,7 @@ export function acme(context: AddressContext) {
       .describe(
         'How names are shown to be ours: `http-01` answers on every `http` listener (port 80 must reach one of them), `tls-alpn-01` on the TLS listener itself (port 443 must reach it).',
       ),
-    renewBefore: duration(60_000)
+    renewBefore: duration(60_000, 365)
       .prefault('30d')
       .describe(
         'How long before it expires a certificate is renewed; at the latest in its last third.',

@@ -24,7 +24,7 @@ const BYTES_PER: Readonly<Record<string, number>> = {
 };
 
 /** Milliseconds in `500ms`, `1.5s`, `2m`, `1h`, `1d`. */
-export function parseDuration(text: string, minMs = 1): Parsed<number> {
+export function parseDuration(text: string, minMs = 1, maxMs = MAX_DURATION_MS): Parsed<number> {
   const expected = minMs > 0 ? 'a duration such as 30s or 500ms' : 'a duration such as 30s, or 0s';
   const match = /^([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)$/.exec(text);
   if (match === null) return refused(expected, hintForDuration(text));
@@ -34,7 +34,7 @@ export function parseDuration(text: string, minMs = 1): Parsed<number> {
   if (Math.abs(ms - rounded) > 1e-6)
     return refused(expected, 'whole milliseconds are the finest step');
   if (rounded < minMs) return refused(expected, `the least is ${minMs}ms`);
-  if (rounded > MAX_DURATION_MS) return refused(expected, 'the most is 24d');
+  if (rounded > maxMs) return refused(expected, `the most is ${maxMs / 86_400_000}d`);
   return parsed(rounded);
 }
 

@@ -1,42 +1,5 @@
-// A table of mistakes and of what is said about each, word for word.
-import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
-import { parse as parseYaml } from 'yaml';
-import { parseConfig } from '../../../src/config/parse.ts';
-import { SluiceError } from '../../../src/contract/errors.ts';
-
-/** What is put into the mistaken place of an otherwise good configuration, and the problems as sentences. */
-type Row = readonly [mistake: string, problems: readonly string[]];
-
-function problemsOf(yaml: string): readonly string[] {
-  try {
-    parseConfig(parseYaml(yaml), { baseFolder: '/etc/sluice' });
-  } catch (error) {
-    assert.ok(error instanceof SluiceError, String(error));
-    return error.problems.map(
-      ({ path, expected, received, hint }) =>
-        `${path}: ${expected}; ${received}${hint === undefined ? '' : `; ${hint}`}`,
-    );
-  }
-  return [];
-}
-
-function describeTable(
-  place: string,
-  wrap: (mistake: string) => string,
-  rows: readonly Row[],
-): void {
-  describe(`a mistake in ${place}`, () => {
-    for (const [mistake, problems] of rows) {
-      it(`is named: ${mistake.replaceAll('\n', ' ')}`, () => {
-        assert.deepEqual(problemsOf(wrap(mistake)), problems);
-      });
-    }
-  });
-}
-
-const POOLS = 'pools: { p: { targets: ["127.0.0.1:1"] }, api: { targets: ["127.0.0.1:2"] } }';
-const LISTENERS = 'listeners: { web: { address: "127.0.0.1:80", protocol: http, pool: p } }';
+// What is said about each mistake, word for word; those of TLS are in bad-tls-configs.test.ts.
+import { describeTable, LISTENERS, POOLS } from './mistakes.ts';
 
 const topLevel = (text: string) => `${LISTENERS}\n${POOLS}\n${text}`;
 const listener = (text: string) => `${POOLS}\nlisteners: { web: ${text} }`;
@@ -84,13 +47,13 @@ describeTable('the top level', topLevel, [
   [
     'listner: {}',
     [
-      'listner: one of the keys engine, workers, loop, shutdownGrace, listeners, pools; the unknown key "listner"; did you mean listeners?',
+      'listner: one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools; the unknown key "listner"; did you mean listeners?',
     ],
   ],
   [
     'qqq: 1',
     [
-      'qqq: one of the keys engine, workers, loop, shutdownGrace, listeners, pools; the unknown key "qqq"',
+      'qqq: one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools; the unknown key "qqq"',
     ],
   ],
 ]);
@@ -123,18 +86,16 @@ describeTable('a listener', listener, [
     '{ protocol: tcp, pool: p }',
     ['listeners.web.address: an address to listen on such as 127.0.0.1:8080; nothing'],
   ],
-  ['{ address: ":0", pool: p }', ['listeners.web.protocol: one of http, tcp, udp; nothing']],
+  ['{ address: ":0", pool: p }', ['listeners.web.protocol: one of http, https, tcp, udp; nothing']],
   [
     '{ address: ":0", protocol: https, pool: p }',
-    [
-      'listeners.web.protocol: one of http, tcp, udp; "https" (text); listeners do not speak TLS yet: http behind something that does, or tcp to pass TLS through',
-    ],
+    ['listeners.web.tls: a map of keys and values; nothing'],
   ],
   [
     '{ address: ":0", protocol: tpc, pool: p }',
-    ['listeners.web.protocol: one of http, tcp, udp; "tpc" (text); did you mean tcp?'],
+    ['listeners.web.protocol: one of http, https, tcp, udp; "tpc" (text); did you mean tcp?'],
   ],
-  ['{ address: ":0", protocol: tcp }', ['listeners.web.pool: the name of a pool; nothing']],
+  ['{ address: ":0", protocol: tcp }', ['listeners.web: pool, routes or both; neither']],
   [
     '{ address: ":0", protocol: tcp, pool: pp }',
     ['listeners.web.pool: the name of a pool; "pp" (text); did you mean p?'],
@@ -161,7 +122,7 @@ describeTable('a listener', listener, [
   [
     '{ address: ":0", protocol: tcp, pool: p, maxSessions: 5 }',
     [
-      'listeners.web.maxSessions: one of the keys address, protocol, pool, timeouts, idleTimeout, maxConnections, splice, accessLog; the unknown key "maxSessions"',
+      'listeners.web.maxSessions: one of the keys address, protocol, pool, routes, tls, trustedProxies, proxyProtocol, timeouts, idleTimeout, maxConnections, splice, accessLog; the unknown key "maxSessions"',
     ],
   ],
   [
@@ -183,7 +144,7 @@ describeTable('a listener', listener, [
   [
     '{ address: ":0", protocol: tcp, pool: p, max_connections: 5 }',
     [
-      'listeners.web.max_connections: one of the keys address, protocol, pool, timeouts, idleTimeout, maxConnections, splice, accessLog; the unknown key "max_connections"; did you mean maxConnections?',
+      'listeners.web.max_connections: one of the keys address, protocol, pool, routes, tls, trustedProxies, proxyProtocol, timeouts, idleTimeout, maxConnections, splice, accessLog; the unknown key "max_connections"; did you mean maxConnections?',
     ],
   ],
   [
@@ -440,7 +401,7 @@ describeTable('match', (text) => route(`{ pool: p, match: ${text} }`), [
   [
     '{ paths: /a }',
     [
-      `${at}.match.paths: one of the keys host, path, pathRegex; the unknown key "paths"; did you mean path?`,
+      `${at}.match.paths: one of the keys host, path, pathRegex, clientCertificate; the unknown key "paths"; did you mean path?`,
     ],
   ],
   ['{ host: "*" }', [`${at}.match.host: ${HOST}; "*" (text); leave host out to match every host`]],
@@ -697,7 +658,7 @@ describeTable('a pool', pool, [
   [
     '{ targets: ["127.0.0.1:1"], server: x }',
     [
-      'pools.p.server: one of the keys targets, strategy, hostHeader, retries, eject, keepAlive; the unknown key "server"',
+      'pools.p.server: one of the keys targets, strategy, hostHeader, retries, eject, keepAlive, tls, proxyProtocol; the unknown key "server"',
     ],
   ],
 ]);
@@ -715,12 +676,6 @@ describeTable('a target', target, [
     [`pools.p.targets[0]: ${TARGET}; "127.0.0.1:0" (text); ports go from 1 to 65535`],
   ],
   ['localhost', [`pools.p.targets[0]: ${TARGET}; "localhost" (text); add a port: localhost:8080`]],
-  [
-    '"https://a.test"',
-    [
-      `pools.p.targets[0]: ${TARGET}; "https://a.test" (text); TLS to targets is not supported yet: give the plain HTTP address`,
-    ],
-  ],
   [
     '"http://a.test/api"',
     [

@@ -42,6 +42,7 @@ describe('parseConfig', () => {
       workers: 'auto',
       loop: 'auto',
       shutdownGrace: 30_000,
+      acme: null,
       listeners: {
         web: {
           address: address('0.0.0.0:80', 80),
@@ -49,7 +50,7 @@ describe('parseConfig', () => {
           routes: [
             {
               name: null,
-              match: { host: null, path: null, pathRegex: null },
+              match: { host: null, path: null, pathRegex: null, clientCertificate: null },
               pool: 'p',
               respond: null,
               redirect: null,
@@ -61,10 +62,13 @@ describe('parseConfig', () => {
             },
           ],
           pool: null,
+          redirectToHttps: null,
           forwarded: 'replace',
           trustedProxies: [],
+          proxyProtocol: 'off',
           timeouts: {
             connect: 5000,
+            handshake: 10_000,
             requestHeader: 30_000,
             bodyIdle: 60_000,
             responseHeader: 60_000,
@@ -80,7 +84,11 @@ describe('parseConfig', () => {
           address: address('0.0.0.0:81', 81),
           protocol: 'tcp',
           pool: 'p',
-          timeouts: { connect: 5000 },
+          routes: null,
+          tls: null,
+          trustedProxies: [],
+          proxyProtocol: 'off',
+          timeouts: { connect: 5000, handshake: 10_000 },
           idleTimeout: 600_000,
           maxConnections: 0,
           splice: 'auto',
@@ -104,6 +112,8 @@ describe('parseConfig', () => {
           retries: 'auto',
           eject: { after: 1, for: 2000, max: 60_000 },
           keepAlive: { idle: 60_000, maxIdle: 256 },
+          tls: null,
+          proxyProtocol: 'off',
         },
       },
     });
@@ -194,7 +204,7 @@ describe('the error of parseConfig', () => {
         '  pools.p.targets: expected at least one target but found an empty list',
         '  listeners.web.address: expected an address to listen on such as 127.0.0.1:8080 but found 80 (number) (for every interface write ":80")',
         '  listeners.web.pool: expected the name of a pool but found "q" (text) (did you mean p?)',
-        '  worker: expected one of the keys engine, workers, loop, shutdownGrace, listeners, pools but found the unknown key "worker" (did you mean workers?)',
+        '  worker: expected one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools but found the unknown key "worker" (did you mean workers?)',
       ].join('\n'),
     });
   });

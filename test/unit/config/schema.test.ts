@@ -36,15 +36,35 @@ function* keysOf(schema: Schema, place: Place = []): Generator<{ place: Place; s
 
 const keys = [...keysOf(configJsonSchema() as Schema)];
 
+const PAIRS = [{ cert: 'a.pem', key: 'a.key' }];
+
+/** What a map must have besides the key that is tried. */
+const NEEDED: Readonly<Record<string, object>> = {
+  acme: { agreeToTerms: true },
+  clientCertificates: { ca: 'ca.pem' },
+  redirect: { to: '/x' },
+};
+
 /** A good configuration with one value put in place. */
 function withValue(place: Place, value: unknown): unknown {
   const base = {
     listeners: {
       http: { address: ':0', protocol: 'http', routes: [{}] },
-      tcp: { address: ':0', protocol: 'tcp', pool: 'p' },
-      udp: { address: ':0', protocol: 'udp', pool: 'p' },
+      https: {
+        address: ':0',
+        protocol: 'https',
+        tls: { certificates: PAIRS, clientCertificates: { ca: 'ca.pem' } },
+        routes: [{}],
+      },
+      tcp: {
+        address: ':0',
+        protocol: 'tcp',
+        routes: [{ pool: 'p' }],
+        tls: { certificates: PAIRS },
+      },
+      udp: { address: ':0', protocol: 'udp', pool: 'plain' },
     },
-    pools: { p: { targets: ['127.0.0.1:1'] } },
+    pools: { p: { targets: ['127.0.0.1:1'] }, plain: { targets: ['127.0.0.1:2'] } },
   } as Record<string, unknown>;
   const path = place.map((key) => (key === '*' ? 'p' : key));
   let inner = base;
@@ -54,12 +74,17 @@ function withValue(place: Place, value: unknown): unknown {
   }
   const last = path.at(-1)!;
   inner[last] = value;
-  const web = (base.listeners as Record<string, Record<string, unknown>>).http!;
-  const [route] = web.routes as Record<string, unknown>[];
-  if (path[3] === undefined && last === 'pool' && path[1] === 'http') delete web.routes;
-  else if (!['pool', 'respond', 'redirect'].some((action) => route![action] !== undefined))
-    route!.pool = 'p';
-  if (path.at(-2) === 'redirect') (inner.to as unknown) ??= '/x';
+  for (const name of ['http', 'https']) {
+    const web = (base.listeners as Record<string, Record<string, unknown>>)[name]!;
+    const [route] = web.routes as Record<string, unknown>[];
+    const isOther = ['pool', 'redirectToHttps'].some((key) => web[key]);
+    if (isOther) delete web.routes;
+    else if (!['pool', 'respond', 'redirect'].some((action) => route![action] !== undefined))
+      route!.pool = 'p';
+  }
+  const parent = String(path.at(-2));
+  Object.assign(inner, { ...NEEDED[parent], ...inner });
+  if (parent === 'tls' && path[0] === 'listeners') inner.certificates ??= PAIRS;
   return base;
 }
 
@@ -75,6 +100,8 @@ describe('the JSON Schema', () => {
   it('gives defaults and examples that are accepted', () => {
     let tried = 0;
     for (const { place, schema } of keys) {
+      // Only listeners that ask for certificates have routes by them.
+      if (place.includes('clientCertificate') && place[1] !== 'https') continue;
       if (place.includes('targets') || (place.length === 1 && place[0] === 'pools')) continue;
       const values = [
         ...(schema.default === undefined ? [] : [schema.default]),
@@ -95,9 +122,13 @@ describe('the JSON Schema', () => {
     const schema = configJsonSchema() as Schema;
     assert.equal(schema.additionalProperties, false);
     const listeners = schema.properties?.listeners?.additionalProperties as Schema;
-    const [http, tcp] = listeners.oneOf ?? [];
-    assert.deepEqual(http?.oneOf, [{ required: ['routes'] }, { required: ['pool'] }]);
-    assert.deepEqual(tcp?.required, ['address', 'protocol', 'pool']);
+    const [http, https, tcp] = listeners.oneOf ?? [];
+    const ways = [{ required: ['routes'] }, { required: ['pool'] }];
+    assert.deepEqual(http?.oneOf, [...ways, { required: ['redirectToHttps'] }]);
+    assert.deepEqual(https?.oneOf, ways);
+    assert.deepEqual(https?.required, ['address', 'protocol', 'tls']);
+    assert.deepEqual(tcp?.anyOf, ways);
+    assert.deepEqual(tcp?.required, ['address', 'protocol']);
     assert.deepEqual(http?.properties?.routes?.items?.oneOf, [
       { required: ['pool'] },
       { required: ['respond'] },
