@@ -124,7 +124,7 @@ function jsContext(index: number): ForwardContext {
   const route = PLAN.routes[index];
   const [target] = PLAN.targets;
   assert.ok(listener && route && target);
-  return { listener, route, target, clientHost: CLIENT };
+  return { listener, route, target, clientHost: CLIENT, facts: null };
 }
 
 /** What the js engine hands to node:http, as the text that node:http makes of it. */

@@ -15,6 +15,8 @@ export interface Capabilities {
   readonly splice: boolean;
   /** Unix socket listeners. */
   readonly unixListeners: boolean;
+  /** TLS, ended at listeners and spoken to targets. */
+  readonly tls: boolean;
 }
 
 /** What the workers of the native engine wait on. */

@@ -66,9 +66,18 @@ export function checkCapabilities(
     if (splice === 'always' && !capabilities.splice) {
       refuse(name, `${at}.splice: always`, (able) => able.splice);
     }
+    if (listener.serverTls !== null && !capabilities.tls) {
+      refuse(name, `${at}.tls`, (able) => able.tls);
+    }
     if (address.family === 'unix' && !capabilities.unixListeners) {
       refuse(name, `${at}.address: unix:${address.host}`, (able) => able.unixListeners);
     }
+  }
+  if (capabilities.tls) return;
+  for (const { clientTls, pool, name: target } of plan.targets) {
+    if (clientTls === null) continue;
+    const at = `pools.${plan.pools[pool]?.name ?? pool}`;
+    refuse(name, `${at}: TLS to target ${target}`, (able) => able.tls);
   }
 }
 

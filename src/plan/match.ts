@@ -3,7 +3,15 @@
 import { normalizeHost } from '../config/host.ts';
 import { tableMatches } from '../config/regex.ts';
 import { assertNever } from '../contract/ids.ts';
-import type { HostMatch, PathMatch, Plan, PlanListener, PlanNameRoute, PlanRoute } from './plan.ts';
+import type {
+  CertificateMatch,
+  HostMatch,
+  PathMatch,
+  Plan,
+  PlanListener,
+  PlanNameRoute,
+  PlanRoute,
+} from './plan.ts';
 
 export { normalizeHost } from '../config/host.ts';
 export { isQueryAllowed, normalizePath } from '../config/path.ts';
@@ -13,6 +21,17 @@ export interface RouteRequest {
   readonly host: string;
   /** In the normal form of normalizePath(), or `*` for `OPTIONS *`. */
   readonly path: string;
+  /** What is known of the client by its TLS certificate; left out: nothing. */
+  readonly client?: ClientIdentity | undefined;
+}
+
+/** What routes look at in a client's certificate. */
+export interface ClientIdentity {
+  /** It showed one that holds. */
+  readonly isVerified: boolean;
+  readonly commonName: string;
+  /** SHA-256, lower-case digits. */
+  readonly fingerprint: string;
 }
 
 /** One route that was looked at, in order. */
@@ -38,7 +57,12 @@ export function findRoute(
   const end = listener.routes.first + listener.routes.count;
   for (let index = listener.routes.first; index < end; index++) {
     const route = plan.routes[index];
-    if (route && matchesHost(route.host, host) && matchesPath(route.path, request.path))
+    if (
+      route &&
+      matchesHost(route.host, host) &&
+      matchesPath(route.path, request.path) &&
+      matchesCertificate(route.certificate, request.client)
+    )
       return route;
   }
   return null;
@@ -65,9 +89,11 @@ export function explainRoutes(
   const verdicts: RouteVerdict[] = [];
   const end = listener.routes.first + listener.routes.count;
   for (const route of plan.routes.slice(listener.routes.first, end)) {
-    const failures = [hostMiss(route.host, host), pathMiss(route.path, request.path)].filter(
-      (failure) => failure !== null,
-    );
+    const failures = [
+      hostMiss(route.host, host),
+      pathMiss(route.path, request.path),
+      certificateMiss(route.certificate, request.client),
+    ].filter((failure) => failure !== null);
     if (failures.length === 0) {
       verdicts.push({ route, isMatch: true, reason: describeMatch(route, host, request.path) });
       return { route, verdicts };
@@ -138,6 +164,20 @@ export function matchesPath(match: PathMatch, path: string): boolean {
   }
 }
 
+export function matchesCertificate(
+  { kind, commonName, fingerprint }: CertificateMatch,
+  client: ClientIdentity | undefined,
+): boolean {
+  if (kind === 'any') return true;
+  if (kind === 'none' || client?.isVerified !== true) {
+    return kind === 'none' && client?.isVerified !== true;
+  }
+  return (
+    (commonName === '' || commonName === client.commonName) &&
+    (fingerprint === '' || fingerprint === client.fingerprint)
+  );
+}
+
 function hasPrefix(path: string, prefix: string): boolean {
   return (
     path.startsWith(prefix) &&
@@ -162,6 +202,19 @@ function pathMiss(match: PathMatch, path: string): string | null {
   return `path ${path} is not below ${match.value}/${isNear ? ' (prefixes end on segment borders)' : ''}`;
 }
 
+/** Why the client's certificate does not match, or null when it does. */
+function certificateMiss(
+  match: CertificateMatch,
+  client: ClientIdentity | undefined,
+): string | null {
+  if (matchesCertificate(match, client)) return null;
+  if (match.kind === 'none') return 'the client shows a certificate';
+  if (client?.isVerified !== true) return 'the client shows no certificate';
+  return match.commonName === '' || match.commonName === client.commonName
+    ? `the certificate's fingerprint is not ${match.fingerprint}`
+    : `the certificate's common name is not ${match.commonName}`;
+}
+
 function describeMatch(route: PlanRoute, host: string, path: string): string {
   const parts: string[] = [];
   if (route.host.kind === 'exact') parts.push(`host is ${host}`);
@@ -170,5 +223,8 @@ function describeMatch(route: PlanRoute, host: string, path: string): string {
   if (route.path.kind === 'exact') parts.push(`path is ${path}`);
   if (route.path.kind === 'prefix') parts.push(`path ${path} is below ${route.path.value}`);
   if (route.path.kind === 'regex') parts.push(`path ${path} matches /${route.path.source}/`);
+  if (route.certificate.kind === 'verified')
+    parts.push('the client shows the certificate asked for');
+  if (route.certificate.kind === 'none') parts.push('the client shows no certificate');
   return parts.length === 0 ? 'matches every request' : parts.join(' and ');
 }

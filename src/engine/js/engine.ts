@@ -14,6 +14,7 @@ export const JS_CAPABILITIES: Capabilities = {
   workers: false,
   splice: false,
   unixListeners: true,
+  tls: true,
 };
 
 export function createJsEngine(_options: EngineOptions): Engine {

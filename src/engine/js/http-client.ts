@@ -5,7 +5,8 @@ import type { Socket } from 'node:net';
 import type { ClientHead, ClientSide, Switched } from '../shared/client-side.ts';
 import type { FlatFields } from '../shared/field-rules.ts';
 import { interimBytes } from '../shared/response-head.ts';
-import { abortSocket, relayStreams } from './stream-relay.ts';
+import { abortSocket } from '../shared/wire.ts';
+import { relayStreams } from './stream-relay.ts';
 
 export interface HttpClientOptions {
   readonly request: IncomingMessage;

@@ -2,21 +2,28 @@
 // force when its turn comes; the one answer to what is malformed; and the end, which lingers so that the client
 // can read the last answer. node's HTTP server parses; a connection asked to switch protocols is taken from it and
 // given back if nothing comes of that. Main thread; owned by its HttpListener.
-import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 import { errorBytes } from '../shared/answer.ts';
 import { clientHostOf, clientName } from '../shared/client-address.ts';
+import type { ClientFacts } from '../shared/client-certificate.ts';
 import { HttpExchange } from '../shared/exchange.ts';
 import { ExchangeRecord } from '../shared/exchange-record.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
 import { readRequestHead } from '../shared/request-head.ts';
+import { lingerAndClose } from '../shared/wire.ts';
 import { HttpClient } from './http-client.ts';
 import { parseFault } from './parse-fault.ts';
 
 export interface HttpConnectionOptions {
+  /** As accepted. */
+  readonly raw: Socket;
+  /** What HTTP is spoken over: the same, or TLS over it. */
   readonly socket: Socket;
-  readonly server: Server;
+  readonly facts: ClientFacts | null;
+  /** Hands the socket to node's server. */
+  readonly speakHttp: (socket: Socket) => void;
   /** The listener under the plan in force. */
   readonly current: () => LiveListener;
   readonly onClosed: () => void;
@@ -32,8 +39,6 @@ interface Arrival {
 
 /** Requests that wait for their turn; a client that sends more is not read until some are answered. */
 const QUEUE_LIMIT = 64;
-/** How long a closed connection is still read, so that the client's kernel does not throw our answer away. */
-const LINGER_MS = 1_000;
 /** A client that ends its side may still wait for its answer; after this long it is taken to have left. */
 const HALF_CLOSED_MS = 1_000;
 
@@ -56,17 +61,14 @@ export class HttpConnection {
   #halfClosed: NodeJS.Timeout | null = null;
 
   constructor(options: HttpConnectionOptions) {
-    const { socket } = options;
+    const { raw, socket } = options;
     this.#options = options;
     this.#socket = socket;
-    this.#clientHost = clientHostOf(socket);
-    this.#clientName = clientName(this.#clientHost, socket.remotePort ?? 0);
-    const { stats } = options.current();
-    stats.add('connections');
-    stats.add('active');
+    this.#clientHost = clientHostOf(raw);
+    this.#clientName = clientName(this.#clientHost, raw.remotePort ?? 0);
     socket.on('error', ignore);
     socket.on('end', () => this.#onEnd());
-    socket.once('close', () => this.#onClose(stats));
+    socket.once('close', () => this.#onClose());
     // node's server calls this after a last response.
     socket.destroySoon = () => this.#close();
   }
@@ -110,6 +112,13 @@ export class HttpConnection {
 
   destroy(): void {
     this.#socket.destroy();
+    this.#options.raw.destroy();
+  }
+
+  /** Answers something that node's server has never seen. */
+  refuse(code: ErrorCode): void {
+    this.#refusal = code;
+    this.#advance();
   }
 
   #enqueue(arrival: Arrival): void {
@@ -146,6 +155,7 @@ export class HttpConnection {
       clientHost: this.#clientHost,
       clientName: this.#clientName,
       listener: this.#options.current(),
+      facts: this.#options.facts,
       isLast: () => this.#isDraining || (this.#hasEnded && this.#queue.length === 0),
       onDone: (mayGoOn) => {
         this.#current = null;
@@ -182,7 +192,7 @@ export class HttpConnection {
   #parse(bytes: Buffer): void {
     if (this.#socket.destroyed) return;
     if (bytes.length > 0) this.#socket.unshift(bytes);
-    this.#options.server.emit('connection', this.#socket);
+    this.#options.speakHttp(this.#socket);
   }
 
   #refuse(code: ErrorCode): void {
@@ -209,12 +219,11 @@ export class HttpConnection {
     }, HALF_CLOSED_MS);
   }
 
-  #onClose(stats: LiveListener['stats']): void {
+  #onClose(): void {
     this.#isClosing = true;
     if (this.#halfClosed !== null) clearTimeout(this.#halfClosed);
     this.#queue.length = 0;
     this.#current?.abort('client_aborted');
-    stats.add('active', -1);
     this.#options.onClosed();
   }
 
@@ -231,13 +240,6 @@ export class HttpConnection {
     this.#queue.length = 0;
     lingerAndClose(this.#socket);
   }
-}
-
-export function lingerAndClose(socket: Socket): void {
-  socket.end();
-  socket.resume();
-  const deadline = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(deadline));
 }
 
 /** The request as it came, without what asks for another protocol. */

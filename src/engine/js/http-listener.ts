@@ -1,13 +1,17 @@
 // An http listener: node's HTTP server under the limits and timeouts of the plan in force, and the connections that
-// it has accepted. It hands every event of the server to the connection concerned. Main thread.
+// it has accepted. A connection comes to node's server once it is open, its TLS handshake included; every event of the
+// server is handed to the connection concerned. Main thread.
 import http from 'node:http';
 import type { Socket } from 'node:net';
 import type { SocketAddress } from '../../contract/address.ts';
 import { errorBytes } from '../shared/answer.ts';
+import type { ClientFacts } from '../shared/client-certificate.ts';
 import { exhaustionFault } from '../shared/faults.ts';
 import { type Listening, listenStream } from '../shared/listening.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
-import { HttpConnection, lingerAndClose } from './http-connection.ts';
+import { lingerAndClose } from '../shared/wire.ts';
+import { HttpConnection } from './http-connection.ts';
+import { Opening } from './opening.ts';
 
 /** How often node looks for request heads that are late. */
 const HEAD_CHECK_MS = 50;
@@ -29,6 +33,11 @@ class HttpListener implements Listening {
   readonly address: SocketAddress;
   readonly closed: Promise<void>;
   readonly #server: http.Server;
+  /** What node's server does with a connection: it is called when that is open. */
+  readonly #speakHttp: (socket: Socket) => void;
+  /** By the socket that was accepted. */
+  readonly #openings = new Map<Socket, Opening>();
+  /** By the socket that HTTP is spoken over. */
   readonly #connections = new Map<Socket, HttpConnection>();
   #listener: LiveListener;
 
@@ -38,6 +47,11 @@ class HttpListener implements Listening {
     this.#listener = listener;
     this.closed = new Promise((resolve) => server.once('close', resolve));
     this.use(listener);
+    const nodes = server.listeners('connection') as ((socket: Socket) => void)[];
+    server.removeAllListeners('connection');
+    this.#speakHttp = (socket) => {
+      for (const serve of nodes) serve.call(server, socket);
+    };
     const find = (socket: unknown) => this.#connections.get(socket as Socket);
     const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
       find(request.socket)?.onRequest(request, response);
@@ -76,32 +90,63 @@ class HttpListener implements Listening {
 
   drain(): void {
     if (this.#server.listening) this.#server.close();
+    for (const opening of [...this.#openings.values()]) opening.destroy();
     for (const connection of [...this.#connections.values()]) connection.drain();
   }
 
   destroy(): void {
     if (this.#server.listening) this.#server.close();
+    for (const opening of [...this.#openings.values()]) opening.destroy();
     for (const connection of [...this.#connections.values()]) connection.destroy();
   }
 
-  #accept(socket: Socket): void {
-    // A connection that was taken from the server for an upgrade and is given back.
-    if (this.#connections.has(socket)) return;
-    const { plan, stats } = this.#listener;
-    if (plan.maxConnections > 0 && this.#connections.size >= plan.maxConnections) {
+  #accept(raw: Socket): void {
+    const listener = this.#listener;
+    const { plan, stats, tls } = listener;
+    const open = this.#connections.size + this.#openings.size;
+    if (plan.maxConnections > 0 && open >= plan.maxConnections) {
       stats.error('connection_limit');
-      socket.on('error', () => {});
-      socket.on('end', () => socket.destroy());
-      socket.write(errorBytes('connection_limit'));
-      lingerAndClose(socket);
+      raw.on('error', ignore);
+      raw.on('end', () => raw.destroy());
+      // Nobody who waits for a handshake would understand the answer.
+      if (tls === null) raw.write(errorBytes('connection_limit'));
+      lingerAndClose(raw);
       return;
     }
+    stats.add('connections');
+    stats.add('active');
+    raw.once('close', () => {
+      this.#openings.delete(raw);
+      stats.add('active', -1);
+    });
+    const opening = new Opening(raw, listener, {
+      onReady: ({ socket, facts }) => {
+        this.#openings.delete(raw);
+        this.#connect(raw, socket, facts);
+        this.#speakHttp(socket);
+      },
+      onPlainHttp: () => {
+        this.#openings.delete(raw);
+        this.#connect(raw, raw, null).refuse('plain_on_tls');
+      },
+      onFailed: (code) => stats.error(code),
+    });
+    this.#openings.set(raw, opening);
+    opening.start();
+  }
+
+  #connect(raw: Socket, socket: Socket, facts: ClientFacts | null): HttpConnection {
     const connection = new HttpConnection({
+      raw,
       socket,
-      server: this.#server,
+      facts,
+      speakHttp: this.#speakHttp,
       current: () => this.#listener,
       onClosed: () => this.#connections.delete(socket),
     });
     this.#connections.set(socket, connection);
+    return connection;
   }
 }
+
+function ignore(): void {}

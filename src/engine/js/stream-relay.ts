@@ -3,6 +3,7 @@
 // relayStreams() on and says once how it ended; nothing is read from either after that.
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../contract/codes.ts';
+import { abortSocket, isTruncated } from '../shared/wire.ts';
 
 export interface StreamRelayOptions {
   readonly client: Socket;
@@ -34,7 +35,12 @@ export function relayStreams(options: StreamRelayOptions): void {
     onEnd(code);
   };
 
-  const pump = (from: Socket, to: Socket, onBytes: (count: number) => void): void => {
+  const pump = (
+    from: Socket,
+    to: Socket,
+    cutCode: ErrorCode,
+    onBytes: (count: number) => void,
+  ): void => {
     from.on('data', (chunk: Buffer) => {
       if (isEnded) return;
       onBytes(chunk.length);
@@ -46,7 +52,10 @@ export function relayStreams(options: StreamRelayOptions): void {
       idle.refresh();
       from.resume();
     });
-    from.on('end', () => to.end());
+    from.on('end', () => {
+      if (isTruncated(from)) finish(cutCode);
+      else to.end();
+    });
   };
 
   const watch = (socket: Socket, other: Socket, resetCode: ErrorCode): void => {
@@ -59,8 +68,8 @@ export function relayStreams(options: StreamRelayOptions): void {
     if (socket.destroyed) finish(resetCode);
   };
 
-  pump(client, upstream, onBytesIn);
-  pump(upstream, client, onBytesOut);
+  pump(client, upstream, 'client_aborted', onBytesIn);
+  pump(upstream, client, 'upstream_reset', onBytesOut);
   watch(client, upstream, 'client_aborted');
   watch(upstream, client, 'upstream_reset');
 }
@@ -75,14 +84,4 @@ function resetWhenWritten(socket: Socket): void {
   socket.setTimeout(FLUSH_MS, () => socket.destroy());
   if (socket.writableEnded) socket.once('finish', () => socket.destroy());
   else socket.write('', () => abortSocket(socket));
-}
-
-/** Closes so that the other side notices: with a reset where the protocol has one. */
-export function abortSocket(socket: Socket): void {
-  if (socket.destroyed) return;
-  // Unix sockets and sockets that are gone already have no remote address. One whose FIN is still on its way must
-  // not be reset: node would neither do it nor let go of the socket.
-  const isResettable = !socket.connecting && !socket.writableEnded && socket.remoteAddress;
-  if (isResettable) socket.resetAndDestroy();
-  else socket.destroy();
 }

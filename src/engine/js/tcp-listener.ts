@@ -1,8 +1,10 @@
-// A tcp listener: accepts, picks a target, connects (to another one when that fails), relays. One TcpFlow is one
-// client connection from accept to the end of the relay; it keeps the plan it began with. Main thread.
+// A tcp listener: accepts, ends TLS where that is asked for, picks a target, connects (to another one when that fails),
+// relays. One TcpFlow is one client connection from accept to the end of the relay; it keeps the plan it began with.
+// Main thread.
 import net from 'node:net';
 import type { SocketAddress } from '../../contract/address.ts';
 import type { ErrorCode } from '../../contract/codes.ts';
+import { findNameRoute } from '../../plan/match.ts';
 import { clientHostOf, clientName } from '../shared/client-address.ts';
 import { connectTo } from '../shared/connect.ts';
 import { exhaustionFault } from '../shared/faults.ts';
@@ -11,7 +13,9 @@ import { type Listening, listenStream } from '../shared/listening.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
 import type { LivePool } from '../shared/pool.ts';
 import type { LiveTarget } from '../shared/target.ts';
-import { abortSocket, relayStreams } from './stream-relay.ts';
+import { abortSocket, rawOf } from '../shared/wire.ts';
+import { type Opened, Opening } from './opening.ts';
+import { relayStreams } from './stream-relay.ts';
 
 export async function listenTcp(listener: LiveListener): Promise<Listening> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true });
@@ -60,15 +64,14 @@ class TcpListener implements Listening {
   }
 
   #accept(client: net.Socket): void {
-    const { plan, stats, pool } = this.#listener;
-    const isFull = plan.maxConnections > 0 && stats.get('active') >= plan.maxConnections;
-    if (isFull || pool === null) {
-      stats.error(isFull ? 'connection_limit' : 'internal');
+    const { plan, stats } = this.#listener;
+    if (plan.maxConnections > 0 && stats.get('active') >= plan.maxConnections) {
+      stats.error('connection_limit');
       client.on('error', ignore);
       client.destroy();
       return;
     }
-    const flow = new TcpFlow(client, this.#listener, pool);
+    const flow = new TcpFlow(client, this.#listener);
     this.#flows.add(flow);
     client.once('close', () => this.#flows.delete(flow));
     flow.start();
@@ -76,13 +79,17 @@ class TcpListener implements Listening {
 }
 
 class TcpFlow {
-  readonly #client: net.Socket;
+  readonly #raw: net.Socket;
+  readonly #opening: Opening;
   readonly #clientHost: string;
   readonly #clientName: string;
   readonly #listener: LiveListener;
-  readonly #pool: LivePool;
   readonly #beganMs = performance.now();
   readonly #tried: LiveTarget[] = [];
+  /** What is relayed: the socket itself, or TLS over it. */
+  #client: net.Socket;
+  /** Known once the client has said enough. */
+  #pool: LivePool | null = null;
   #target: LiveTarget | null = null;
   #upstream: net.Socket | null = null;
   #cancelConnect: () => void = ignore;
@@ -90,30 +97,51 @@ class TcpFlow {
   #bytesOut = 0;
   #isEnded = false;
 
-  constructor(client: net.Socket, listener: LiveListener, pool: LivePool) {
-    this.#client = client;
-    this.#clientHost = clientHostOf(client);
-    this.#clientName = clientName(this.#clientHost, client.remotePort ?? 0);
+  constructor(raw: net.Socket, listener: LiveListener) {
+    this.#raw = raw;
+    this.#client = raw;
+    this.#clientHost = clientHostOf(raw);
+    this.#clientName = clientName(this.#clientHost, raw.remotePort ?? 0);
     this.#listener = listener;
-    this.#pool = pool;
+    this.#opening = new Opening(raw, listener, {
+      onReady: (opened) => this.#onReady(opened),
+      onFailed: (code) => this.#end(code),
+    });
   }
 
   start(): void {
     this.#listener.stats.add('connections');
     this.#listener.stats.add('active');
+    this.#opening.start();
+  }
+
+  destroy(): void {
+    this.#opening.destroy();
+    this.#cancelConnect();
+    this.#client.destroy();
+    this.#raw.destroy();
+    if (this.#upstream !== null) {
+      this.#upstream.destroy();
+      rawOf(this.#upstream).destroy();
+    }
+    this.#end('none');
+  }
+
+  #onReady({ socket, hello }: Opened): void {
+    this.#client = socket;
+    const { plan, pool, live } = this.#listener;
+    const route = hello === null ? null : findNameRoute(plan.nameRoutes, hello);
+    this.#pool = route === null ? pool : live.pool(route.pool);
+    if (this.#pool === null) {
+      this.#refuse('tls_name_unknown');
+      return;
+    }
     this.#pool.stats.add('connections');
     this.#pool.stats.add('active');
     // A client that resets while we connect cancels that. One that ends early has only half-closed: what it asked
     // for is still due. Until the relay begins node reads ahead no further than its buffer.
-    this.#client.on('error', this.#onClientLost);
-    this.#connect();
-  }
-
-  destroy(): void {
-    this.#cancelConnect();
-    this.#client.destroy();
-    this.#upstream?.destroy();
-    this.#end('none');
+    socket.on('error', this.#onClientLost);
+    this.#connect(this.#pool);
   }
 
   readonly #onClientLost = (): void => {
@@ -122,8 +150,8 @@ class TcpFlow {
     this.#end('client_aborted');
   };
 
-  #connect(): void {
-    const target = this.#pool.pick(this.#clientHost, this.#tried);
+  #connect(pool: LivePool): void {
+    const target = pool.pick(this.#clientHost, this.#tried);
     if (target === null) {
       this.#refuse('no_target');
       return;
@@ -131,25 +159,29 @@ class TcpFlow {
     this.#tried.push(target);
     this.#target = target;
     target.begin();
-    this.#cancelConnect = connectTo(target.plan.address, this.#listener.plan.timeouts.connectMs, {
-      onConnected: (upstream) => this.#relay(target, upstream),
-      onFailed: (code) => this.#onConnectFailed(target, code),
-    });
+    const { connectMs } = this.#listener.plan.timeouts;
+    this.#cancelConnect = connectTo(
+      { address: target.plan.address, tls: target.tls, timeoutMs: connectMs },
+      {
+        onConnected: (upstream) => this.#relay(pool, target, upstream),
+        onFailed: (code) => this.#onConnectFailed(pool, target, code),
+      },
+    );
   }
 
-  #onConnectFailed(target: LiveTarget, code: ErrorCode): void {
+  #onConnectFailed(pool: LivePool, target: LiveTarget, code: ErrorCode): void {
     target.failed(code);
-    const isAnotherLeft = this.#tried.length < this.#pool.targets.length;
-    if (!isAnotherLeft || this.#tried.length > this.#pool.plan.retries) {
+    const isAnotherLeft = this.#tried.length < pool.targets.length;
+    if (!isAnotherLeft || this.#tried.length > pool.plan.retries) {
       this.#refuse(code);
       return;
     }
-    for (const { stats } of [this.#listener, this.#pool, target]) stats.add('retries');
+    for (const { stats } of [this.#listener, pool, target]) stats.add('retries');
     this.#releaseTarget();
-    this.#connect();
+    this.#connect(pool);
   }
 
-  #relay(target: LiveTarget, upstream: net.Socket): void {
+  #relay(pool: LivePool, target: LiveTarget, upstream: net.Socket): void {
     this.#upstream = upstream;
     this.#cancelConnect = ignore;
     this.#client.off('error', this.#onClientLost);
@@ -161,11 +193,11 @@ class TcpFlow {
       idleMs: this.#listener.plan.timeouts.idleMs,
       onBytesIn: (count) => {
         this.#bytesIn += count;
-        for (const { stats } of [this.#listener, this.#pool, target]) stats.add('bytes_in', count);
+        for (const { stats } of [this.#listener, pool, target]) stats.add('bytes_in', count);
       },
       onBytesOut: (count) => {
         this.#bytesOut += count;
-        for (const { stats } of [this.#listener, this.#pool, target]) stats.add('bytes_out', count);
+        for (const { stats } of [this.#listener, pool, target]) stats.add('bytes_out', count);
       },
       onEnd: (code) => {
         if (code === 'upstream_reset') target.stats.error(code);
@@ -193,7 +225,8 @@ class TcpFlow {
     const durationMs = performance.now() - this.#beganMs;
     this.#target?.stats.latency(durationMs);
     this.#releaseTarget();
-    for (const { stats } of [this.#listener, this.#pool]) {
+    const counting = this.#pool === null ? [this.#listener] : [this.#listener, this.#pool];
+    for (const { stats } of counting) {
       stats.add('active', -1);
       stats.error(code);
       stats.latency(durationMs);

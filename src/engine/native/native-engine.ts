@@ -15,6 +15,7 @@ export const NATIVE_CAPABILITIES: Capabilities = {
   workers: true,
   splice: true,
   unixListeners: true,
+  tls: true,
 };
 
 /** How often the main thread looks whether the workers have got somewhere. */

@@ -35,9 +35,14 @@ export function errorBytes(code: ErrorCode): Buffer {
 
 type FixedAction = Exclude<RouteAction, { readonly kind: 'pool' }>;
 
-export function fixedAnswer(route: PlanRoute, action: FixedAction, head: RequestHead): Answer {
+export function fixedAnswer(
+  route: PlanRoute,
+  action: FixedAction,
+  head: RequestHead,
+  scheme: 'http' | 'https',
+): Answer {
   const edited = editedAway(route.responseEdits);
-  const made = action.kind === 'respond' ? respond(action) : redirect(action, route, head);
+  const made = action.kind === 'respond' ? respond(action) : redirect(action, route, head, scheme);
   const fields: string[] = [];
   for (let i = 0; i + 1 < made.fields.length; i += 2) {
     const name = made.fields[i] ?? '';
@@ -65,8 +70,9 @@ function redirect(
   { status, location }: FixedAction & { readonly kind: 'redirect' },
   route: PlanRoute,
   head: RequestHead,
+  scheme: string,
 ): Answer {
-  const to = location.map((part) => locationPart(part, route, head)).join('');
+  const to = location.map((part) => locationPart(part, route, head, scheme)).join('');
   const fields = [
     ...['Date', dateNow(), 'Location', to, 'Content-Type', PLAIN_TEXT],
     ...['Proxy-Status', 'sluice'],
@@ -74,12 +80,17 @@ function redirect(
   return { status, fields, body: statusText(status) };
 }
 
-function locationPart({ part, text }: LocationPart, route: PlanRoute, head: RequestHead): string {
+function locationPart(
+  { part, text }: LocationPart,
+  route: PlanRoute,
+  head: RequestHead,
+  scheme: string,
+): string {
   switch (part) {
     case 'literal':
       return text;
     case 'scheme':
-      return 'http';
+      return scheme;
     case 'host':
       return head.authority;
     case 'hostname':

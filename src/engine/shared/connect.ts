@@ -1,7 +1,8 @@
-// Opens one upstream connection with a deadline. Main thread.
+// Opens one upstream connection, its TLS included, with a deadline. Main thread.
 import net from 'node:net';
 import type { SocketAddress } from '../../contract/address.ts';
 import type { ErrorCode } from '../../contract/codes.ts';
+import { secureUpstream, type TargetTls } from './client-tls.ts';
 import { connectFault } from './faults.ts';
 
 export interface ConnectHandlers {
@@ -9,20 +10,41 @@ export interface ConnectHandlers {
   readonly onFailed: (code: ErrorCode) => void;
 }
 
+export interface ConnectOptions {
+  readonly address: SocketAddress;
+  /** null: in plain. */
+  readonly tls: TargetTls | null;
+  readonly timeoutMs: number;
+}
+
 /** Calls exactly one handler, or none once the returned function has cancelled it. */
 export function connectTo(
-  address: SocketAddress,
-  timeoutMs: number,
+  { address, tls, timeoutMs }: ConnectOptions,
   { onConnected, onFailed }: ConnectHandlers,
 ): () => void {
   const socket = net.connect({ ...connectOptions(address), allowHalfOpen: true, noDelay: true });
+  let cancelTls = ignore;
   const settle = (): void => {
     clearTimeout(deadline);
     socket.off('connect', onConnect).off('error', onError);
   };
   const onConnect = (): void => {
-    settle();
-    onConnected(socket);
+    socket.off('error', onError);
+    if (tls === null) {
+      settle();
+      onConnected(socket);
+      return;
+    }
+    cancelTls = secureUpstream(socket, tls, {
+      onSecure: (secure) => {
+        settle();
+        onConnected(secure);
+      },
+      onFailed: (code) => {
+        settle();
+        onFailed(code);
+      },
+    });
   };
   const onError = (error: Error): void => {
     settle();
@@ -32,6 +54,7 @@ export function connectTo(
   const cancel = (): void => {
     settle();
     socket.on('error', ignore);
+    cancelTls();
     socket.destroy();
   };
   const deadline = setTimeout(() => {

@@ -14,13 +14,14 @@ import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 import { findRoute, rewritePath } from '../../plan/match.ts';
 import { type Answer, errorAnswer, fixedAnswer, mayHaveBody } from './answer.ts';
+import type { ClientFacts } from './client-certificate.ts';
 import type { ClientSide } from './client-side.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import type { FlatFields } from './field-rules.ts';
 import type { LiveListener } from './live-plan.ts';
 import type { LivePool } from './pool.ts';
 import { pumpRequestBody } from './request-body.ts';
-import { requestFields } from './request-fields.ts';
+import { requestFields, schemeOf } from './request-fields.ts';
 import { type RequestHead, readRequestHead } from './request-head.ts';
 import { pumpResponseBody } from './response-body.ts';
 import {
@@ -38,6 +39,8 @@ export interface ExchangeOptions {
   readonly clientHost: string;
   readonly clientName: string;
   readonly listener: LiveListener;
+  /** What the client's certificate tells; null where none are asked for. */
+  readonly facts: ClientFacts | null;
   /** The client's connection is to end with this exchange, whatever the client wishes. */
   readonly isLast: () => boolean;
   /** The response has left. `mayGoOn` is false when the connection cannot carry another request. */
@@ -79,9 +82,14 @@ export class HttpExchange {
     }
     const head = withoutVainUpgrade(outcome.head, client);
     this.#head = head;
+    if (listener.tls?.mayAskFor(head.authority) === false) {
+      this.#refuse('misdirected');
+      return;
+    }
     const found = findRoute(listener.live.plan, listener.plan, {
       host: head.authority,
       path: head.path,
+      client: this.#options.facts?.identity,
     });
     if (found === null) {
       this.#refuse('no_route');
@@ -93,7 +101,7 @@ export class HttpExchange {
     if (bodyBytes > 0 && head.body.kind === 'length' && head.body.length > bodyBytes) {
       this.#refuse('request_body_too_large');
     } else if (route.plan.action.kind !== 'pool') {
-      this.#answer(fixedAnswer(route.plan, route.plan.action, head));
+      this.#answer(fixedAnswer(route.plan, route.plan.action, head, schemeOf(listener)));
     } else if (route.pool === null) {
       this.#refuse('internal');
     } else {
@@ -135,7 +143,7 @@ export class HttpExchange {
       this.#refuse(codeIfNone);
       return;
     }
-    const { listener, clientHost } = this.#options;
+    const { listener, clientHost, facts } = this.#options;
     if (!this.#tried.includes(target)) this.#tried.push(target);
     this.#record.tries(target);
     try {
@@ -149,6 +157,7 @@ export class HttpExchange {
             route: route.plan,
             target: target.plan,
             clientHost,
+            facts,
           }),
           timeouts: listener.plan.timeouts,
           headLimit: responseHeadLimit(listener.plan.limits),
@@ -255,6 +264,7 @@ export class HttpExchange {
       to: this.#options.client,
       idleMs: this.#options.listener.plan.timeouts.bodyIdleMs,
       isChunked: this.#isChunkedForClient(head),
+      isUntilClose: head.length === null && !head.isChunked,
       onBegin: () => this.#writeHead(head, response),
       onBytes: (count) => this.#record.bytesOut(count),
       onEnd: () => this.#onResponseEnd(),

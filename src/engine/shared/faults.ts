@@ -7,8 +7,19 @@ export function errnoOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
+/** A failure that has its name already, on its way through node:http. */
+export class NamedFault extends Error {
+  readonly fault: ErrorCode;
+
+  constructor(fault: ErrorCode) {
+    super(fault);
+    this.fault = fault;
+  }
+}
+
 /** Why no connection to a target came about. */
 export function connectFault(error: unknown): ErrorCode {
+  if (error instanceof NamedFault) return error.fault;
   switch (errnoOf(error)) {
     case 'ECONNREFUSED':
       return 'connect_refused';
@@ -52,6 +63,8 @@ export function isTargetFault(code: ErrorCode): boolean {
     case 'upstream_closed':
     case 'upstream_reset':
     case 'target_unreachable':
+    case 'upstream_tls_failed':
+    case 'upstream_certificate_rejected':
       return true;
     default:
       return false;

@@ -6,9 +6,12 @@ import { STATS_STRIDE } from '../../contract/codes.ts';
 import type { IndexRange, ListenerIndex, PoolIndex, RouteIndex } from '../../contract/ids.ts';
 import type { Plan, PlanListener, PlanPool, PlanRoute, PlanTarget } from '../../plan/plan.ts';
 import type { AccessLog } from './access-log.ts';
+import { type ClientTls, TargetTls } from './client-tls.ts';
 import { EntityStats } from './entity-stats.ts';
 import { LivePool, type PoolCursor } from './pool.ts';
+import type { ServerTls } from './server-tls.ts';
 import { LiveTarget } from './target.ts';
+import { TlsTable } from './tls-table.ts';
 
 export interface LiveListener {
   readonly plan: PlanListener;
@@ -16,6 +19,8 @@ export interface LiveListener {
   readonly log: AccessLog | null;
   /** Where tcp and udp go; null for http. */
   readonly pool: LivePool | null;
+  /** null when it does not end TLS. */
+  readonly tls: ServerTls | null;
   readonly live: LivePlan;
   /** Whether what a client says about earlier hops is believed. */
   isTrusted(clientHost: string): boolean;
@@ -37,7 +42,11 @@ export class LivePlan {
 
   constructor(plan: Plan, entities: EntityTable, logOf: (path: string) => AccessLog | null) {
     this.plan = plan;
-    this.targets = plan.targets.map((target) => entities.target(poolOf(plan, target.pool), target));
+    const clients = plan.clientTls.map((tls) => entities.tls.client(tls));
+    this.targets = plan.targets.map((target) => {
+      const client = target.clientTls === null ? null : at(clients, target.clientTls);
+      return entities.target(poolOf(plan, target.pool), target, client);
+    });
     this.pools = plan.pools.map((pool) => {
       const targets = slice(this.targets, pool.targets);
       return new LivePool(pool, entities.stats('pool', pool.name), targets, entities.cursor(pool));
@@ -52,6 +61,10 @@ export class LivePlan {
       stats: entities.stats('listener', listener.name),
       log: listener.accessLog === null ? null : logOf(listener.accessLog),
       pool: listener.pool === null ? null : at(this.pools, listener.pool),
+      tls:
+        listener.serverTls === null
+          ? null
+          : entities.tls.server(at(plan.serverTls, listener.serverTls), listener.name),
       live: this,
       isTrusted: trustCheck(listener),
     }));
@@ -59,6 +72,10 @@ export class LivePlan {
 
   route(index: RouteIndex): LiveRoute {
     return at(this.routes, index);
+  }
+
+  pool(index: PoolIndex): LivePool {
+    return at(this.pools, index);
   }
 
   readStats(into: Float64Array): void {
@@ -71,6 +88,7 @@ export class LivePlan {
 
 /** Entities by name, over plans. Only apply() changes it. */
 export class EntityTable {
+  readonly tls = new TlsTable();
   readonly #stats = new Map<string, EntityStats>();
   readonly #cursors = new Map<string, PoolCursor>();
   readonly #targets = new Map<string, LiveTarget>();
@@ -83,9 +101,10 @@ export class EntityTable {
     return found(this.#cursors, keyOf(pool.name), () => ({ next: 0 }));
   }
 
-  target(pool: PlanPool, plan: PlanTarget): LiveTarget {
-    return found(this.#targets, targetKey(pool, plan), () => {
-      return new LiveTarget(plan, this.stats('target', pool.name, plan.name));
+  target(pool: PlanPool, plan: PlanTarget, client: ClientTls | null): LiveTarget {
+    return found(this.#targets, targetKey(pool, plan, client), () => {
+      const tls = client === null ? null : new TargetTls(client, plan.serverName);
+      return new LiveTarget(plan, this.stats('target', pool.name, plan.name), tls);
     });
   }
 
@@ -93,6 +112,10 @@ export class EntityTable {
   settle(live: LivePlan | null): void {
     const kept = live === null ? new Set<string>() : this.#adopt(live);
     for (const [key, target] of this.#targets) if (!kept.has(key)) target.retire();
+    this.tls.settle(
+      new Set(live?.listeners.flatMap(({ tls }) => tls ?? [])),
+      new Set(live?.targets.flatMap(({ tls }) => tls?.client ?? [])),
+    );
     for (const table of [this.#stats, this.#cursors, this.#targets]) {
       for (const key of table.keys()) if (!kept.has(key)) table.delete(key);
     }
@@ -111,7 +134,7 @@ export class EntityTable {
       for (const target of pool.targets) {
         target.adopt(pool.plan);
         kept.add(keyOf('target', pool.plan.name, target.plan.name));
-        kept.add(targetKey(pool.plan, target.plan));
+        kept.add(targetKey(pool.plan, target.plan, target.tls?.client ?? null));
       }
     }
     return kept;
@@ -121,8 +144,15 @@ export class EntityTable {
 // A name cannot hold a NUL, so joined names cannot collide.
 const keyOf = (...parts: readonly string[]): string => parts.join('\0');
 
-function targetKey(pool: PlanPool, { name, address }: PlanTarget): string {
-  return keyOf('address', pool.name, name, address.family, address.host, String(address.port));
+/** A target that is spoken to in another way than before is another one. */
+function targetKey(
+  pool: PlanPool,
+  { name, address, serverName }: PlanTarget,
+  client: ClientTls | null,
+): string {
+  const where = [address.family, address.host, String(address.port)];
+  const how = client === null ? [] : [String(client.id), serverName];
+  return keyOf('address', pool.name, name, ...where, ...how);
 }
 
 function found<T>(table: Map<string, T>, key: string, create: () => T): T {

@@ -145,6 +145,7 @@ function createLivePlan(...parts: ConstructorParameters<typeof LivePlan>): LiveP
   try {
     return new LivePlan(...parts);
   } catch (error) {
+    if (error instanceof SluiceError) throw error;
     throw new SluiceError('plan_rejected', `the plan does not hold together: ${String(error)}`, {
       cause: error,
     });

@@ -1,6 +1,7 @@
 // The fields that a target gets: the client's, without those that end here, with what the listener says about the
 // client and what the route edits. Pure.
 import type { PlanRoute, PlanTarget } from '../../plan/plan.ts';
+import { type ClientFacts, clientFacts } from './client-certificate.ts';
 import { applyEdits, editedAway, endsInRequest, isForwardedField } from './field-rules.ts';
 import type { LiveListener } from './live-plan.ts';
 import type { RequestHead } from './request-head.ts';
@@ -11,6 +12,12 @@ export interface ForwardContext {
   readonly target: PlanTarget;
   /** '' for clients of unix sockets. */
   readonly clientHost: string;
+  /** What the client's certificate tells; null where none are asked for. */
+  readonly facts: ClientFacts | null;
+}
+
+export function schemeOf({ tls }: LiveListener): 'http' | 'https' {
+  return tls === null ? 'http' : 'https';
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -28,6 +35,7 @@ export function requestFields(head: RequestHead, context: ForwardContext): strin
     mode === 'append' || (mode === 'replace' && listener.isTrusted(context.clientHost));
   const edited = editedAway(route.requestEdits);
   const believed: Believed = new Map();
+  const told = toldFields(listener, context.facts);
   const fields: string[] = ['Host', hostFor(head, context)];
 
   for (let i = 0; i + 1 < head.fields.length; i += 2) {
@@ -39,12 +47,17 @@ export function requestFields(head: RequestHead, context: ForwardContext): strin
       believed.set(key, [...(believed.get(key) ?? []), value]);
       if (CONTINUED.has(key)) continue;
     }
-    if (isKept(key, head) && !edited.has(key)) fields.push(name, value);
+    if (isKept(key, head) && !edited.has(key) && !told.names.has(key.replaceAll('_', '-'))) {
+      fields.push(name, value);
+    }
+  }
+  for (const { name, value } of told.fields) {
+    if (!edited.has(name.toLowerCase())) fields.push(name, value);
   }
   addFraming(fields, head);
   if (head.upgrade !== null) fields.push('Connection', 'upgrade', 'Upgrade', head.upgrade);
   else if (head.acceptsTrailers) fields.push('Connection', 'TE', 'TE', 'trailers');
-  if (mode !== 'off') addForwarded(fields, head, context.clientHost, believed, edited);
+  if (mode !== 'off') addForwarded(fields, head, context, believed, edited);
   applyEdits(fields, route.requestEdits);
   return fields;
 }
@@ -82,7 +95,7 @@ type Believed = Map<string, readonly string[]>;
 function addForwarded(
   fields: string[],
   { authority }: RequestHead,
-  clientHost: string,
+  { clientHost, listener }: ForwardContext,
   believed: Believed,
   edited: ReadonlySet<string>,
 ): void {
@@ -95,15 +108,35 @@ function addForwarded(
     else if (earlier.length === 0) fields.push(name, value);
   };
   add('X-Forwarded-For', client);
-  add('X-Forwarded-Proto', 'http');
+  add('X-Forwarded-Proto', schemeOf(listener));
   add('X-Forwarded-Host', authority);
   add('X-Real-IP', clientHost);
-  add('Forwarded', forwardedElement(client, authority));
+  add('Forwarded', forwardedElement(client, authority, schemeOf(listener)));
 }
 
 /** RFC 7239 section 4. */
-function forwardedElement(client: string, authority: string): string {
+function forwardedElement(client: string, authority: string, scheme: string): string {
   const node = client.includes(':') ? `"[${client}]"` : client;
   const host = TOKEN.test(authority) ? authority : `"${authority}"`;
-  return authority === '' ? `for=${node};proto=http` : `for=${node};host=${host};proto=http`;
+  return authority === ''
+    ? `for=${node};proto=${scheme}`
+    : `for=${node};host=${host};proto=${scheme}`;
+}
+
+interface Told {
+  /** Names, in lower case, that no client may use; with `_` for `-` many applications could not tell them apart. */
+  readonly names: ReadonlySet<string>;
+  readonly fields: ClientFacts['fields'];
+}
+
+const NOTHING_TOLD: Told = { names: new Set(), fields: [] };
+
+/** What targets are told of the client's certificate. */
+function toldFields({ tls }: LiveListener, facts: ClientFacts | null): Told {
+  const asked = tls?.plan.clientCertificates;
+  if (asked === undefined || asked.headers.length === 0) return NOTHING_TOLD;
+  const names = new Set(asked.headers.map(({ name }) => name.toLowerCase().replaceAll('_', '-')));
+  // A connection of before a reload that asks for certificates has shown none.
+  const { fields } = facts ?? clientFacts(asked, null) ?? NOTHING_TOLD;
+  return { names, fields };
 }

@@ -5,12 +5,15 @@ import type { ErrorCode } from '../../contract/codes.ts';
 import type { ClientSide } from './client-side.ts';
 import { StallTimer } from './stall-timer.ts';
 import { allowedTrailers } from './trailers.ts';
+import { isTruncated } from './wire.ts';
 
 export interface ResponseBodyOptions {
   readonly from: IncomingMessage;
   readonly to: ClientSide;
   readonly idleMs: number;
   readonly isChunked: boolean;
+  /** The end of the target's connection is the end of the body. */
+  readonly isUntilClose: boolean;
   /** Writes the head: once, before anything else is written. */
   readonly onBegin: () => void;
   readonly onBytes: (count: number) => void;
@@ -21,7 +24,7 @@ export interface ResponseBodyOptions {
 
 /** Returns what stops it; until then a client that does not take the last of it is noticed, too. */
 export function pumpResponseBody(options: ResponseBodyOptions): () => void {
-  const { from, to, idleMs, isChunked, onBegin, onBytes, onEnd, onFailed } = options;
+  const { from, to, idleMs, isChunked, isUntilClose, onBegin, onBytes, onEnd, onFailed } = options;
   let isHeldBack = false;
   const stall = new StallTimer(idleMs, () => {
     stop();
@@ -60,6 +63,11 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
     from.resume();
   };
   const onSourceEnd = (): void => {
+    if (isUntilClose && isTruncated(from.socket)) {
+      stop();
+      onFailed('response_incomplete');
+      return;
+    }
     clearImmediate(flush);
     begin();
     isHeldBack = true;

@@ -12,6 +12,7 @@ export interface ResponseHead {
   readonly nominated: ReadonlySet<string>;
   /** null when the body ends with a last chunk or with the connection. */
   readonly length: number | null;
+  readonly isChunked: boolean;
   /** Whether a body follows: not after HEAD, 204 and 304. */
   readonly hasBody: boolean;
 }
@@ -58,6 +59,7 @@ export function readResponseHead(response: IncomingMessage, method: string): Res
       fields: rawHeaders,
       nominated: connection.nominated,
       length,
+      isChunked: codings.length > 0,
       hasBody: method !== 'HEAD' && status >= 200 && status !== 204 && status !== 304,
     },
   };

@@ -11,6 +11,7 @@ import {
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { PlanPool, PlanTarget } from '../../plan/plan.ts';
 import type { TargetState } from '../engine.ts';
+import type { TargetTls } from './client-tls.ts';
 import type { EntityStats } from './entity-stats.ts';
 import { isTargetFault } from './faults.ts';
 import { UpstreamAgent } from './upstream-agent.ts';
@@ -18,14 +19,18 @@ import { UpstreamAgent } from './upstream-agent.ts';
 export class LiveTarget {
   readonly plan: PlanTarget;
   readonly stats: EntityStats;
-  readonly agent = new UpstreamAgent();
+  /** null: it is spoken to in plain. */
+  readonly tls: TargetTls | null;
+  readonly agent: UpstreamAgent;
   inFlight = 0;
   readonly #ejection: EjectionState = { failures: 0, ejections: 0, ejectedUntilMs: 0 };
   #policy: EjectionPolicy = { ejectAfter: 0, ejectMs: 0, maxEjectMs: 0 };
 
-  constructor(plan: PlanTarget, stats: EntityStats) {
+  constructor(plan: PlanTarget, stats: EntityStats, tls: TargetTls | null) {
     this.plan = plan;
     this.stats = stats;
+    this.tls = tls;
+    this.agent = new UpstreamAgent(plan.address, tls);
   }
 
   /** Takes the settings of the plan in force over. */

@@ -1,15 +1,58 @@
 // The idle upstream connections of one target, kept by a node:http Agent: last in, first out, bounded in number
 // and age. Adds what the Agent lacks: a target that talks while nobody asked is not believed again, and a
-// connection that is being closed is not handed out. Main thread; owned by a LiveTarget.
+// connection that is being closed is not handed out. A connection over TLS becomes one of its own once the target's
+// certificate was found to hold. Main thread; owned by a LiveTarget.
 import http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SocketAddress } from '../../contract/address.ts';
+import type { TargetTls } from './client-tls.ts';
+import { connectTo } from './connect.ts';
+import { NamedFault } from './faults.ts';
+
+/** What an attempt tells the agent by way of the request's options. */
+export interface AgentOptions {
+  readonly connectMs: number;
+  /** A connection is being made for the attempt, which may call it off. */
+  readonly onConnecting: (cancel: () => void) => void;
+}
+
+type OnConnection = (error: Error | null, socket: Duplex) => void;
 
 export class UpstreamAgent extends http.Agent {
   readonly #talkers = new WeakMap<Duplex, () => void>();
 
-  constructor() {
+  readonly #address: SocketAddress;
+  readonly #tls: TargetTls | null;
+
+  constructor(address: SocketAddress, tls: TargetTls | null) {
     super({ keepAlive: true, scheduling: 'lifo', noDelay: true, timeout: 60_000 });
+    this.#address = address;
+    this.#tls = tls;
+  }
+
+  override createConnection(
+    options: http.ClientRequestArgs,
+    onConnection?: OnConnection,
+  ): Duplex | null | undefined {
+    if (this.#tls === null || onConnection === undefined) {
+      return super.createConnection(options, onConnection);
+    }
+    const { connectMs, onConnecting } = options as unknown as AgentOptions;
+    const cancel = connectTo(
+      { address: this.#address, tls: this.#tls, timeoutMs: connectMs },
+      {
+        onConnected: (socket) => {
+          // A target that ends an idle connection has closed it.
+          socket.allowHalfOpen = false;
+          onConnection(null, socket);
+        },
+        // node takes an error without a socket; its type does not.
+        onFailed: (code) => (onConnection as (error: Error) => void)(new NamedFault(code)),
+      },
+    );
+    onConnecting(cancel);
+    return undefined;
   }
 
   limit({ maxIdle, idleMs }: { readonly maxIdle: number; readonly idleMs: number }): void {

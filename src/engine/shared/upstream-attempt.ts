@@ -10,6 +10,7 @@ import type { FlatFields } from './field-rules.ts';
 import { OverrunGuard } from './overrun-guard.ts';
 import { StallTimer } from './stall-timer.ts';
 import type { LiveTarget } from './target.ts';
+import type { AgentOptions } from './upstream-agent.ts';
 
 export interface AttemptOptions {
   readonly target: LiveTarget;
@@ -44,6 +45,7 @@ export class UpstreamAttempt {
   readonly #connectTimer: StallTimer;
   readonly #responseTimer: StallTimer;
   #socket: Socket | null = null;
+  #cancelConnect: () => void = ignore;
   #bytesReadBefore = 0;
   #interimCount = 0;
   readonly #guard = new OverrunGuard();
@@ -63,7 +65,9 @@ export class UpstreamAttempt {
     this.#responseTimer = new StallTimer(timeouts.responseHeaderMs, () => {
       this.#fail('response_timeout');
     });
-    this.request = sendHead(options);
+    this.request = sendHead(options, (cancel) => {
+      this.#cancelConnect = cancel;
+    });
     this.request.maxHeadersCount = 0;
     this.request
       .once('socket', (socket) => this.#onSocket(socket))
@@ -98,6 +102,7 @@ export class UpstreamAttempt {
   /** Gives the attempt up, or ends it; nothing more will be told. */
   destroy(): void {
     this.#settle();
+    if (!this.#isConnected) this.#cancelConnect();
     this.request.destroy();
   }
 
@@ -112,6 +117,8 @@ export class UpstreamAttempt {
     socket.on('data', this.#onPacket);
     this.#bytesReadBefore = socket.bytesRead;
     if (!socket.connecting) {
+      // One over TLS comes when it is ready.
+      if (this.target.tls !== null && !this.isReused) this.target.stats.add('connections');
       this.#onConnect();
       return;
     }
@@ -190,11 +197,16 @@ export class UpstreamAttempt {
   }
 }
 
-function sendHead({ target, method, path, fields, headLimit }: AttemptOptions): http.ClientRequest {
+function sendHead(
+  { target, method, path, fields, headLimit, timeouts }: AttemptOptions,
+  onConnecting: AgentOptions['onConnecting'],
+): http.ClientRequest {
+  const forAgent: AgentOptions = { connectMs: timeouts.connectMs, onConnecting };
   const address = connectOptions(target.plan.address);
   return http.request({
     ...('path' in address ? { socketPath: address.path } : address),
     agent: target.agent,
+    ...forAgent,
     method,
     path,
     headers: fields,
@@ -209,6 +221,8 @@ function responseFault(error: Error): ErrorCode {
   const code = errnoOf(error);
   if (code === 'HPE_HEADER_OVERFLOW') return 'response_head_too_large';
   if (code.startsWith('HPE_')) return 'response_malformed';
+  // TLS ended by the target: an alert, such as for a client certificate that it does not like.
+  if (code.startsWith('ERR_SSL_')) return 'upstream_reset';
   // node:http reports an orderly close as a reset without a system call.
   const isReset = code === 'ECONNRESET' && (error as NodeJS.ErrnoException).syscall !== undefined;
   return isReset ? 'upstream_reset' : 'upstream_closed';

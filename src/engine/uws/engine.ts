@@ -13,6 +13,7 @@ export const UWS_CAPABILITIES: Capabilities = {
   workers: false,
   splice: false,
   unixListeners: true,
+  tls: false,
 };
 
 /** Throws SluiceError `engine_unavailable` where uWebSockets.js is not installed. */

@@ -180,6 +180,7 @@ class HttpListener implements Listening {
       clientHost,
       clientName: port === undefined ? clientHost || 'unix' : clientName(clientHost, port),
       listener: this.#listener,
+      facts: null,
       isLast: () => this.#isDraining,
       onDone: () => this.#onDone(exchange),
     });

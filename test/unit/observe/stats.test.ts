@@ -29,7 +29,13 @@ const plan = compile(
 /** Entity n of the snapshot has made n + 1 requests; the last target has failed and is ejected. */
 const engine: Engine = {
   name: 'js',
-  capabilities: { protocols: ['http'], workers: false, splice: false, unixListeners: true },
+  capabilities: {
+    protocols: ['http'],
+    workers: false,
+    splice: false,
+    unixListeners: true,
+    tls: false,
+  },
   workers: 1,
   apply: () => Promise.resolve([]),
   readStats(into) {

@@ -19,6 +19,7 @@ function leaving(parts: HeadParts, setting: Setting = {}): string[] {
     route: routeWith(route),
     target: TARGET,
     clientHost,
+    facts: null,
   });
   const lines: string[] = [];
   for (let i = 0; i < fields.length; i += 2) lines.push(`${fields[i]}: ${fields[i + 1]}`);
