@@ -15,6 +15,7 @@
         "native/net/io_uring.cc",
         "native/net/listen.cc",
         "native/net/loop.cc",
+        "native/net/peek.cc",
         "native/net/proxy_header.cc",
         "native/net/pump.cc",
         "native/net/ring.cc",
@@ -58,6 +59,7 @@
         # F4
         "native/relay/access_log.cc",
         "native/relay/exchange.cc",
+        "native/relay/front.cc",
         "native/relay/h1_body.cc",
         "native/relay/h1_client.cc",
         "native/relay/h1_upstream.cc",

@@ -264,6 +264,15 @@ void Stream::closeAs(bool isOrderly) noexcept {
   fd_.reset();
 }
 
+SocketAddress Stream::localAddress() const noexcept {
+  SocketAddress own;
+  socklen_t length = SocketAddress::kCapacity;
+  if (::getsockname(fd_.get(), own.raw(), &length) == 0) {
+    own.setLength(length);
+  }
+  return own;
+}
+
 void Stream::abort() noexcept {
   if (fd_.isOpen()) {
     if (ring_ != nullptr) {

@@ -80,6 +80,8 @@ class Stream final : public Source {
   /// Closes with RST, so that the other side can tell that the stream was cut.
   void abort() noexcept;
   [[nodiscard]] bool isOpen() const noexcept { return fd_.isOpen(); }
+  /// Our own end of it.
+  [[nodiscard]] SocketAddress localAddress() const noexcept;
   /// Bytes or an end have arrived that the owner has not seen: an idle upstream like this must not
   /// be reused. Asks the kernel only where that is not known, as after a pump.
   [[nodiscard]] bool hasInput() noexcept;

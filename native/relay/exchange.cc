@@ -133,7 +133,8 @@ bool Exchange::pickTarget() noexcept {
 
 bool Exchange::tryTarget(bool mayReuse, Errc& why) noexcept {
   const std::uint32_t index = tries_.target();
-  if (mayReuse) {
+  // A connection that began with a PROXY header, or without one, goes on speaking for its client.
+  if (mayReuse && pool().proxyProtocol == ProxySend::Off) {
     upstream_ = reuseUpstream(plan_->pool(index), *this);
     if (upstream_ != nullptr) {
       sendRequest();
@@ -167,6 +168,15 @@ void Exchange::tryNext(Errc why) noexcept {
     tries_.release(plan_->plan(), stats_);
   }
   fail(why);
+}
+
+std::string_view
+Exchange::proxyHeader(std::span<char, net::kMaxSentProxyHeaderBytes> into) const noexcept {
+  if (pool().proxyProtocol == ProxySend::Off) {
+    return {};
+  }
+  return net::writeProxyHeader(pool().proxyProtocol, net::IpPort::of(client_.address()),
+                               client_.destination(), into);
 }
 
 void Exchange::onConnected(Errc outcome) noexcept {

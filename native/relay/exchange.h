@@ -12,7 +12,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
+#include "net/proxy_header.h"
 #include "net/pump.h"
 #include "relay/context.h"
 #include "relay/flow_stats.h"
@@ -47,6 +50,9 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
 
   // From the upstream session:
 
+  /// What the connection begins with, ahead of TLS: a PROXY header in `into`, or nothing.
+  [[nodiscard]] std::string_view
+  proxyHeader(std::span<char, net::kMaxSentProxyHeaderBytes> into) const noexcept;
   void onConnected(Errc outcome) noexcept;
   void onInterim(const http::ResponseHead& head) noexcept;
   void onResponse(const http::ResponseHead& head, const BodySlices& body) noexcept;

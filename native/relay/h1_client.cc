@@ -38,6 +38,10 @@ const plan::Listener& H1Client::listener() const noexcept {
   return plan_->plan().listeners[listenerIndex_];
 }
 
+net::IpPort H1Client::destination() const noexcept {
+  return destination_.isKnown() ? destination_ : net::IpPort::of(stream_.localAddress());
+}
+
 // --- input ---------------------------------------------------------------------------------------
 
 void H1Client::onReceived(net::Stream&, std::string_view bytes) noexcept {
@@ -666,7 +670,7 @@ void H1Client::dispose() noexcept {
 }
 
 void H1Client::open(Context& context, std::shared_ptr<ListenerSlot> slot, UniqueFd fd,
-                    const net::SocketAddress& client) noexcept {
+                    const net::SocketAddress& client, const net::IpPort& destination) noexcept {
   const plan::Listener& listener = context.current->plan().listeners[slot->index];
   H1Client* session = context.slabs.h1Client.make(context, std::move(slot), client);
   if (session == nullptr) {
@@ -675,6 +679,7 @@ void H1Client::open(Context& context, std::shared_ptr<ListenerSlot> slot, Unique
     listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
+  session->destination_ = destination;
   session->begin(std::move(fd));
 }
 

@@ -37,8 +37,9 @@ class H1Client final : public Flow,
                        public TunnelOwner {
  public:
   /// Takes over an accepted connection. The acceptor has counted it.
+  /// `destination`: what the client connected to, where that is not the socket's own address.
   static void open(Context& context, std::shared_ptr<ListenerSlot> slot, UniqueFd fd,
-                   const net::SocketAddress& client) noexcept;
+                   const net::SocketAddress& client, const net::IpPort& destination = {}) noexcept;
   /// Answers 503 and closes: the listener has as many connections as it may.
   static void refuse(Context& context, const UniqueFd& fd) noexcept;
 
@@ -89,6 +90,7 @@ class H1Client final : public Flow,
   [[nodiscard]] std::span<const plan::HeaderEdit> edits() const noexcept override;
   [[nodiscard]] bool mayAskFor(std::string_view host) const noexcept override;
   [[nodiscard]] const net::SocketAddress& address() const noexcept override { return address_; }
+  [[nodiscard]] net::IpPort destination() const noexcept override;
   [[nodiscard]] std::string_view addressText() const noexcept override {
     return {addressText_.data(), addressLength_};
   }
@@ -147,6 +149,8 @@ class H1Client final : public Flow,
   /// Bytes of the body that were thrown away behind an answer.
   std::uint64_t skipped_ = 0;
   net::SocketAddress address_;
+  /// Known only when a PROXY header said it.
+  net::IpPort destination_;
   net::Stream stream_;
   /// The filter of stream_; null for plain connections.
   tls::Session* tls_ = nullptr;

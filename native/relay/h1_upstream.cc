@@ -1,6 +1,7 @@
 #include "relay/h1_upstream.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/assert.h"
@@ -99,6 +100,13 @@ Status H1Upstream::connect() noexcept {
 }
 
 void H1Upstream::onConnected(net::Stream&, Errc outcome) noexcept {
+  if (outcome == Errc::None && !stream_.isFiltered()) {
+    std::array<char, net::kMaxSentProxyHeaderBytes> into;
+    const std::string_view header = exchange_->proxyHeader(into);
+    if (!header.empty() && stream_.sendWire(header).taken != header.size()) {
+      outcome = Errc::ConnectFailed;
+    }
+  }
   if (outcome == Errc::None && pool_->tls() != nullptr && !stream_.isFiltered()) {
     // The handshake's outcome comes here too.
     if (tls::Session::connect(stream_, pool_->tls()) == nullptr) {

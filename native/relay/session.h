@@ -14,6 +14,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "http/route.h"
+#include "net/proxy_header.h"
 #include "net/socket_address.h"
 #include "net/stream.h"
 #include "plan/plan.h"
@@ -98,6 +99,8 @@ class ClientSession {
   [[nodiscard]] virtual bool mayAskFor(std::string_view host) const noexcept = 0;
 
   [[nodiscard]] virtual const net::SocketAddress& address() const noexcept = 0;
+  /// What the client connected to, as far as is known.
+  [[nodiscard]] virtual net::IpPort destination() const noexcept = 0;
   [[nodiscard]] virtual std::string_view addressText() const noexcept = 0;
 
  protected:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/slab.h"
+#include "relay/front.h"
 #include "relay/h1_client.h"
 #include "relay/h1_upstream.h"
 #include "relay/tcp_relay.h"
@@ -11,6 +12,7 @@
 namespace sluice::relay {
 
 struct Slabs {
+  Slab<Front> front;
   Slab<TcpRelay> tcp;
   Slab<H1Client> h1Client;
   Slab<H1Upstream> h1Upstream;

@@ -1,5 +1,6 @@
 #include "relay/tcp_relay.h"
 
+#include <array>
 #include <utility>
 
 #include "balance/ejection.h"
@@ -100,10 +101,26 @@ void TcpRelay::onSecured(Errc outcome) noexcept {
   connectNext();
 }
 
+/// Ahead of everything, TLS included.
+bool TcpRelay::sendProxyHeader() noexcept {
+  if (pool().proxyProtocol == ProxySend::Off) {
+    return true;
+  }
+  std::array<char, net::kMaxSentProxyHeaderBytes> into;
+  const net::IpPort destination =
+      destination_.isKnown() ? destination_ : net::IpPort::of(client_.localAddress());
+  const std::string_view header = net::writeProxyHeader(
+      pool().proxyProtocol, net::IpPort::of(clientAddress_), destination, into);
+  return upstream_.sendWire(header).taken == header.size();
+}
+
 void TcpRelay::onConnected(net::Stream& stream, Errc outcome) noexcept {
   if (&stream == &client_) {
     onSecured(outcome);
     return;
+  }
+  if (outcome == Errc::None && !upstream_.isFiltered() && !sendProxyHeader()) {
+    outcome = Errc::ConnectFailed;
   }
   if (outcome == Errc::None && !upstream_.isFiltered()) {
     const auto& tls = plan_->pool(tries_.target())->tls();
@@ -198,7 +215,8 @@ void TcpRelay::dispose() noexcept {
 }
 
 void TcpRelay::open(Context& context, const ListenerSlot& slot, UniqueFd fd,
-                    const net::SocketAddress& client) noexcept {
+                    const net::SocketAddress& client, const net::IpPort& destination,
+                    std::uint32_t pool) noexcept {
   TcpRelay* relay = context.slabs.tcp.make(context, slot.index, client);
   if (relay == nullptr) {
     const plan::Listener& listener = context.current->plan().listeners[slot.index];
@@ -211,12 +229,13 @@ void TcpRelay::open(Context& context, const ListenerSlot& slot, UniqueFd fd,
     relay->end(Errc::OutOfMemory);
     return;
   }
-  relay->begin();
+  relay->destination_ = destination;
+  relay->begin(pool);
 }
 
-void TcpRelay::begin() noexcept {
+void TcpRelay::begin(std::uint32_t pool) noexcept {
   if (listener().serverTls == plan::kNone) {
-    usePool(static_cast<std::uint32_t>(listener().pool));
+    usePool(pool != plan::kNone ? pool : static_cast<std::uint32_t>(listener().pool));
     connectNext();
     return;
   }

@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "net/proxy_header.h"
 #include "net/stream.h"
 #include "relay/context.h"
 #include "relay/flow_stats.h"
@@ -22,8 +23,11 @@ class TcpRelay final : public Flow,
                        public TunnelOwner {
  public:
   /// Takes over an accepted connection. The acceptor has counted it.
+  /// `destination`: what the client connected to, where that is not the socket's own address.
+  /// `pool`: where it goes, unless TLS is ended here; kNone = to the listener's pool.
   static void open(Context& context, const ListenerSlot& slot, UniqueFd fd,
-                   const net::SocketAddress& client) noexcept;
+                   const net::SocketAddress& client, const net::IpPort& destination = {},
+                   std::uint32_t pool = plan::kNone) noexcept;
 
   TcpRelay(Context& context, std::uint32_t listener, const net::SocketAddress& client) noexcept;
 
@@ -42,7 +46,8 @@ class TcpRelay final : public Flow,
   [[nodiscard]] const plan::Listener& listener() const noexcept;
   [[nodiscard]] const plan::Pool& pool() const noexcept;
   [[nodiscard]] const plan::Target& target() const noexcept;
-  void begin() noexcept;
+  void begin(std::uint32_t pool) noexcept;
+  [[nodiscard]] bool sendProxyHeader() noexcept;
   void onSecured(Errc outcome) noexcept;
   void usePool(std::uint32_t pool) noexcept;
   void connectNext() noexcept;
@@ -57,6 +62,8 @@ class TcpRelay final : public Flow,
   TargetTries tries_;
   bool isEnded_ = false;
   net::SocketAddress clientAddress_;
+  /// Known only when a PROXY header said it.
+  net::IpPort destination_;
   net::Stream client_;
   net::Stream upstream_;
   /// The filter of client_; null for plain connections.

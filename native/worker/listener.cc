@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "relay/front.h"
 #include "relay/h1_client.h"
 #include "relay/tcp_relay.h"
 
@@ -70,6 +71,10 @@ void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcep
     return;
   }
   stats.add(Counter::Active);
+  if (relay::Front::isNeeded(listener, client)) {
+    relay::Front::open(context_, slot_, std::move(fd), client);
+    return;
+  }
   switch (listener.protocol) {
   case Protocol::Tcp:
     relay::TcpRelay::open(context_, *slot_, std::move(fd), client);
