@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Config, ConfigInput } from '../../../src/config/config.ts';
@@ -176,6 +177,27 @@ test('it is renewed with another key when it is due, and asked for no sooner', a
   assert.equal(directory.orders.length, 2);
 });
 
+for (const [what, lifetimeMs] of Object.entries({
+  'six days': 6 * DAY,
+  'ten minutes': 10 * MINUTE,
+})) {
+  test(`one that lives for ${what} is renewed in its last third, again and again`, async () => {
+    const setting = await setUp({}, { lifetimeMs });
+    const { site, directory } = setting;
+    await run(setting);
+    for (let orders = 1; orders <= 3; orders++) {
+      await until('a certificate', () => directory.orders[orders - 1]?.status === 'valid');
+      await until('it in force', () => site.notes.length === 2 * orders);
+      await until('its wait', () => clock.waits.length > 0);
+      clock.advance(0.6 * lifetimeMs);
+      await until('another wait', () => clock.waits.length > 0);
+      assert.equal(directory.orders.length, orders);
+      clock.advance(0.1 * lifetimeMs);
+    }
+    assert.deepEqual(site.warnings, []);
+  });
+}
+
 test('what fails is tried again ever later, with warnings, and the old one goes on serving', async () => {
   const setting = await setUp();
   const { site, directory } = setting;
@@ -347,13 +369,14 @@ test('of two that share a storage one orders, the other takes what it stored', a
 
 test('the lock of a process that is gone holds nobody up', async () => {
   const setting = await setUp();
-  await (await run(setting)).close();
-  const [account = ''] = filesOf(/account\.json$|localhost/);
-  const own = statSync(account).isDirectory() ? account : join(account, '..');
-  const { createHash } = await import('node:crypto');
-  const { hostname } = await import('node:os');
-  const digest = createHash('sha256').update('example.test').digest('hex').slice(0, 12);
-  writeFileSync(join(own, `example.test-${digest}.json.lock`), `${hostname()} 4194304\n`);
+  setting.directory.inject({ at: 'finalize', until: new Promise(() => undefined) });
+  const first = await run(setting);
+  await until('the order', () => setting.directory.count('finalize') === 1);
+  const [lock = ''] = filesOf(/lock$/);
+  assert.equal(statSync(lock).mode & 0o777, 0o600);
+  await first.close();
+  // No process has a number beyond the kernel's greatest.
+  writeFileSync(lock, `${hostname()} 4194304\n`);
   await run(setting);
   await until('a certificate', () => setting.site.certificate('example.test') !== undefined);
   assert.deepEqual(filesOf(/lock$/), []);
@@ -448,8 +471,7 @@ test('a storage that others may look into is named', async () => {
 
 test('a configuration without such certificates opens nothing', async () => {
   const setting = await setUp();
-  const { acme: _, ...rest } = { ...setting.config };
-  const source = await openAcme({ ...rest, acme: null, listeners: {} }, clock);
+  const source = await openAcme({ ...setting.config, listeners: {} }, clock);
   source.start(setting.site);
   await source.close();
   assert.deepEqual([setting.site.puts, setting.directory.steps], [[], []]);
