@@ -1,17 +1,30 @@
 // What stands in for a proxy where ACME is tested by itself: it answers challenges with what is put in force.
 
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach } from 'node:test';
 import { createSecureContext, createServer as createTlsServer } from 'node:tls';
+import type { Config, ConfigInput } from '../../../src/config/config.ts';
+import { parseConfig } from '../../../src/config/parse.ts';
+import { openAcme } from '../../../src/control/acme.ts';
 import type {
   CredentialSink,
   CredentialSource,
   SuppliedCredentials,
 } from '../../../src/control/credential-source.ts';
 import type { LoadedCertificate } from '../../../src/plan/credentials.ts';
+import {
+  type AcmeDirectoryOptions,
+  startAcmeDirectory,
+  type TestAcmeDirectory,
+} from '../../support/acme-directory.ts';
 import { eventually } from '../../support/deadline.ts';
-import type { Scope } from '../../support/scope.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { temporaryFolder, writeText } from '../../support/pki.ts';
+import { Scope } from '../../support/scope.ts';
 
 const PREFIX = '/.well-known/acme-challenge/';
 
@@ -78,10 +91,91 @@ export class Site implements CredentialSink {
 
 const portOf = (address: unknown) => (address as AddressInfo).port;
 
+export const DAY = 86_400_000;
+export const MINUTE = 60_000;
+
+export const until = (what: string, check: () => boolean) => eventually(what, check);
+
+type AcmeInput = Partial<NonNullable<ConfigInput['acme']>>;
+
+export interface Setting {
+  readonly directory: TestAcmeDirectory;
+  readonly site: Site;
+  readonly config: Config;
+}
+
+/** Everything that tests of ACME need, anew for each test of the file that calls this. */
+export function acmeFixture() {
+  let scope: Scope;
+  let clock: ManualClock;
+  let folder: string;
+  beforeEach(async () => {
+    scope = new Scope();
+    clock = new ManualClock();
+    folder = await temporaryFolder(scope);
+  });
+  afterEach(() => scope.close());
+
+  const configOf = async (
+    directory: TestAcmeDirectory,
+    acme: AcmeInput = {},
+    certificates: readonly string[][] = [['example.test']],
+  ): Promise<Config> =>
+    parseConfig({
+      listeners: {
+        plain: { address: '127.0.0.1:0', protocol: 'http', redirectToHttps: true },
+        web: {
+          address: '127.0.0.1:0',
+          protocol: 'https',
+          tls: { certificates: certificates.map((names) => ({ acme: [...names] })) },
+          routes: [{ respond: { body: 'hello' } }],
+        },
+      },
+      acme: {
+        directory: directory.url,
+        agreeToTerms: true,
+        email: 'ops@example.test',
+        storage: join(folder, 'storage'),
+        ca: await writeText(folder, 'directory.pem', directory.ca),
+        ...acme,
+      },
+    });
+
+  return {
+    get scope() {
+      return scope;
+    },
+    get clock() {
+      return clock;
+    },
+    get folder() {
+      return folder;
+    },
+    configOf,
+    async setUp(
+      acme: AcmeInput = {},
+      options: AcmeDirectoryOptions & { readonly certificates?: readonly string[][] } = {},
+    ): Promise<Setting> {
+      const directory = await startAcmeDirectory(scope, { now: () => clock.now(), ...options });
+      const site = new Site();
+      directory.ports = await site.listen(scope);
+      return { directory, site, config: await configOf(directory, acme, options.certificates) };
+    },
+    /** Opens a source and lets it run. */
+    async run({ config, site }: Setting): Promise<CredentialSource> {
+      return startSource(scope, await openAcme(config, clock), site);
+    },
+    /** Of the storage, those whose name is like this. */
+    filesOf(name: RegExp): string[] {
+      return readdirSync(join(folder, 'storage'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => name.test(file))
+        .map((file) => join(folder, 'storage', file));
+    },
+  };
+}
+
 /** Closed with the scope. */
 export function startSource(scope: Scope, source: CredentialSource, site: Site): CredentialSource {
   source.start(site);
   return scope.own(source);
 }
-
-export const until = (what: string, check: () => boolean) => eventually(what, check);

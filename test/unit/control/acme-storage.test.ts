@@ -1,0 +1,155 @@
+// What certificates by ACME leave on disk, and find there again.
+import assert from 'node:assert/strict';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openAcme } from '../../../src/control/acme.ts';
+import { AcmeRefusal } from '../../support/acme-jws.ts';
+import { deferred } from '../../support/deadline.ts';
+import { writeText } from '../../support/pki.ts';
+import { acmeFixture, DAY, MINUTE, Site, startSource, until } from './acme-site.ts';
+
+const acme = acmeFixture();
+
+test('a restart uses the account and the certificate again, without a word to the directory', async () => {
+  const setting = await acme.setUp();
+  const first = await acme.run(setting);
+  await until('a certificate', () => setting.site.certificate('example.test') !== undefined);
+  await first.close();
+  const asked = setting.directory.steps.length;
+  const again = await openAcme(setting.config, acme.clock);
+  assert.equal(
+    again.supplied.certificates.get('acme example.test')?.chain,
+    setting.site.certificate('example.test')?.chain,
+  );
+  startSource(acme.scope, again, setting.site);
+  await until('its wait', () => acme.clock.waits.length > 0);
+  assert.equal(setting.directory.steps.length, asked);
+  // Renewed, it is by the account that there is.
+  acme.clock.advance(61 * DAY);
+  await until('a renewal', () => setting.site.puts.length === 6);
+  assert.equal(setting.directory.accounts.length, 1);
+  assert.equal(setting.directory.count('newAccount'), 1);
+});
+
+test('files and folders are for their owner alone, and no key is in what is said', async () => {
+  const setting = await acme.setUp();
+  const { site } = setting;
+  setting.directory.inject({ at: 'finalize', refuse: new AcmeRefusal(500, 'serverInternal', 'x') });
+  await acme.run(setting);
+  await until('a warning', () => site.warnings.length === 1);
+  acme.clock.advance(2 * MINUTE);
+  await until('a certificate', () => site.certificate('example.test') !== undefined);
+  const files = acme.filesOf(/json$/);
+  assert.deepEqual(
+    files.map((file) => statSync(file).mode & 0o777),
+    [0o600, 0o600],
+  );
+  const folders = [join(acme.folder, 'storage'), join(files[0]!, '..')];
+  assert.deepEqual(
+    folders.map((path) => statSync(path).mode & 0o777),
+    [0o700, 0o700],
+  );
+  assert.deepEqual(acme.filesOf(/tmp$|lock$/), []);
+  const said = JSON.stringify([site.warnings, site.notes, site.puts]);
+  assert.doesNotMatch(said, /PRIVATE/);
+});
+
+for (const [what, text] of Object.entries({
+  'no JSON': '{ "chain": "-----BEGIN PRIVATE',
+  'nothing in it': '{}',
+  'another certificate': '',
+})) {
+  test(`a damaged certificate file is named and another one ordered: ${what}`, async () => {
+    const setting = await acme.setUp();
+    const { site, directory } = setting;
+    const first = await acme.run(setting);
+    await until('a certificate', () => site.certificate('example.test') !== undefined);
+    await first.close();
+    const [file = ''] = acme.filesOf(/example\.test.*json$/);
+    const whole = JSON.parse(readFileSync(file, 'utf8'));
+    const other = { ...whole, chain: directory.issuerCa };
+    writeFileSync(file, text === '' ? JSON.stringify(other) : text);
+    const again = await openAcme(setting.config, acme.clock);
+    assert.equal(again.supplied.certificates.size, 0);
+    startSource(acme.scope, again, site);
+    await until('another order', () => directory.orders[1]?.status === 'valid');
+    assert.match(
+      site.warnings[0] ?? '',
+      /json: the stored certificate is damaged \(.+\) and counts/,
+    );
+    assert.doesNotMatch(site.warnings.join(), /PRIVATE/);
+    assert.equal(directory.accounts.length, 1);
+  });
+}
+
+test('a damaged account file is named and another account made', async () => {
+  const setting = await acme.setUp();
+  const { site, directory } = setting;
+  const first = await acme.run(setting);
+  await until('a certificate', () => site.certificate('example.test') !== undefined);
+  await first.close();
+  writeFileSync(acme.filesOf(/account\.json$/)[0]!, 'x');
+  await acme.run(setting);
+  await until('its wait', () => acme.clock.waits.length > 0);
+  acme.clock.advance(61 * DAY);
+  await until('a renewal', () => directory.orders[1]?.status === 'valid');
+  assert.equal(directory.accounts.length, 2);
+  assert.match(
+    site.warnings.join('\n'),
+    /account\.json: the stored account is damaged \(no JSON\)/,
+  );
+});
+
+test('of two that share a storage one orders, the other takes what it stored', async () => {
+  const setting = await acme.setUp();
+  const { directory } = setting;
+  const gate = deferred<void>();
+  directory.inject({ at: 'finalize', until: gate.promise });
+  await acme.run(setting);
+  await until('the first at work', () => directory.count('finalize') === 1);
+  const other = new Site();
+  await acme.run({ ...setting, site: other });
+  gate.resolve();
+  await until('the first done', () => setting.site.certificate('example.test') !== undefined);
+  acme.clock.advance(MINUTE);
+  await until('the second served', () => other.certificate('example.test') !== undefined);
+  assert.equal(
+    other.certificate('example.test')?.chain,
+    setting.site.certificate('example.test')?.chain,
+  );
+  assert.equal(directory.orders.length, 1);
+});
+
+test('the lock of a process that is gone holds nobody up', async () => {
+  const setting = await acme.setUp();
+  setting.directory.inject({ at: 'finalize', until: new Promise(() => undefined) });
+  const first = await acme.run(setting);
+  await until('the order', () => setting.directory.count('finalize') === 1);
+  const [lock = ''] = acme.filesOf(/lock$/);
+  assert.equal(statSync(lock).mode & 0o777, 0o600);
+  await first.close();
+  // No process has a number beyond the kernel's greatest.
+  writeFileSync(lock, `${hostname()} 4194304\n`);
+  await acme.run(setting);
+  await until('a certificate', () => setting.site.certificate('example.test') !== undefined);
+  assert.deepEqual(acme.filesOf(/lock$/), []);
+});
+
+test('a storage that cannot be written to is an error at once', async () => {
+  const setting = await acme.setUp({ storage: await writeText(acme.folder, 'a-file', '') });
+  await assert.rejects(openAcme(setting.config, acme.clock), {
+    code: 'storage_unusable',
+    message: /^acme\.storage: cannot write to .*a-file \(\w+\): choose a folder/,
+  });
+});
+
+test('a storage that others may look into is named', async () => {
+  const setting = await acme.setUp();
+  await (await acme.run(setting)).close();
+  chmodSync(join(acme.folder, 'storage'), 0o755);
+  const site = new Site();
+  await acme.run({ ...setting, site });
+  assert.match(site.warnings[0] ?? '', /others may look into .*storage: chmod 700 it/);
+});
