@@ -2,7 +2,9 @@
 // target begins with. Run it after PLAN_LAYOUT has changed: `npx tsx scripts/print-plan-seeds.ts`.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseConfig } from '../src/config/parse.ts';
+import { Secret } from '../src/contract/secret.ts';
 import { compile } from '../src/plan/compile.ts';
+import { type Credentials, credentialsToLoad, NO_CREDENTIALS } from '../src/plan/credentials.ts';
 import { encodePlan } from '../src/plan/encode.ts';
 
 const SEEDS: Record<string, unknown> = {
@@ -64,10 +66,97 @@ const SEEDS: Record<string, unknown> = {
       web: { strategy: 'ip-hash', targets: ['127.0.0.1:3002', '127.0.0.1:3003'] },
     },
   },
+  tls: {
+    listeners: {
+      site: {
+        address: '0.0.0.0:8443',
+        protocol: 'https',
+        proxyProtocol: 'required',
+        trustedProxies: ['10.0.0.1'],
+        timeouts: { handshake: '8s' },
+        hsts: true,
+        tls: {
+          certificates: [
+            { cert: '/ec.pem', key: '/ec.key', ocsp: '/ec.ocsp' },
+            { cert: '/rsa.pem', key: '/rsa.key' },
+            { cert: '/other.pem', key: '/other.key' },
+          ],
+          unknownName: 'reject',
+          sessionLifetime: '1h',
+          clientCertificates: {
+            mode: 'request',
+            ca: '/ca.pem',
+            crl: '/ca.crl',
+            headers: { subject: 'X-Client-Subject', verified: 'X-Client-Verified' },
+          },
+        },
+        routes: [
+          { match: { clientCertificate: { commonName: 'jane' } }, pool: 'inner' },
+          { match: { clientCertificate: { verified: false } }, respond: { status: 403 } },
+        ],
+      },
+      pass: {
+        address: '0.0.0.0:9443',
+        protocol: 'tcp',
+        routes: [
+          { match: { serverName: '*.example.com', alpn: ['h2', 'http/1.1'] }, pool: 'raw' },
+          { match: { serverName: 'db.example.com' }, pool: 'raw' },
+        ],
+      },
+    },
+    pools: {
+      inner: {
+        targets: ['https://10.0.0.2', '10.0.0.3:80'],
+        tls: {
+          ca: '/ca.pem',
+          serverName: 'inner.example.com',
+          certificate: { cert: '/us.pem', key: '/us.key' },
+          fingerprints: ['00'.repeat(32)],
+          profile: 'modern',
+        },
+      },
+      raw: { targets: ['10.0.0.4:443'], proxyProtocol: 'v2' },
+    },
+  },
 };
+
+/** Stand-ins for what is in the files: whether it is any good is not the decoder's to judge. */
+const HOSTS: Readonly<Record<string, readonly string[]>> = {
+  '/ec.pem': ['example.com', '*.example.com'],
+  '/rsa.pem': ['example.com'],
+  '/other.pem': ['other.example.org'],
+};
+
+function standIns(config: ReturnType<typeof parseConfig>): Credentials {
+  const { certificates, bundles } = credentialsToLoad(config);
+  return {
+    ...NO_CREDENTIALS,
+    certificates: new Map(
+      certificates.map(({ key, certificate }) => {
+        const name = 'cert' in certificate ? certificate.cert : 'acme';
+        const hasOcsp = 'ocsp' in certificate && certificate.ocsp !== null;
+        const loaded = {
+          name,
+          chain: `chain of ${name}`,
+          key: new Secret(`key of ${name}`),
+          ocsp: new Uint8Array(hasOcsp ? [48, 3, 10, 1, 6] : []),
+          hosts: HOSTS[name] ?? [],
+          keyType: name === '/rsa.pem' ? 'rsa' : 'ec',
+          notBeforeMs: 0,
+          notAfterMs: 0,
+        };
+        return [key, loaded] as const;
+      }),
+    ),
+    bundles: new Map(bundles.map(({ file }) => [file, `PEM of ${file}`])),
+    tlsChallenges: new Map(),
+  };
+}
 
 const folder = new URL('../native/fuzz/corpus/plan/', import.meta.url);
 mkdirSync(folder, { recursive: true });
 for (const [name, config] of Object.entries(SEEDS)) {
-  writeFileSync(new URL(name, folder), encodePlan(compile(parseConfig(config), new Map(), 1)));
+  const parsed = parseConfig(config);
+  const plan = compile(parsed, new Map(), 1, standIns(parsed));
+  writeFileSync(new URL(name, folder), encodePlan(plan));
 }

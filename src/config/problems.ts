@@ -21,6 +21,8 @@ export function show(value: unknown): string {
     return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
   switch (typeof value) {
     case 'string':
+      // It may be a private key that was put where its file should be named.
+      if (value.includes('-----BEGIN')) return 'PEM text, which is not shown here';
       return `${JSON.stringify(shorten(maskUserInfo(value)))} (text)`;
     case 'number':
     case 'bigint':
@@ -146,7 +148,10 @@ function readIssue(issue: ZodIssue, prefix: Path): Located[] {
     return (issue.issues ?? []).flatMap((inner) => readIssue(inner, path));
   if (issue.code === 'invalid_union') {
     // The option that this value was meant for knows best what is wrong within it.
-    const deeper = (issue.errors ?? []).find((option) => option.some(isWithin));
+    const options = (issue.errors ?? []).filter((option) => option.some(isWithin));
+    const isForeign = (inner: ZodIssue) =>
+      inner.code === 'unrecognized_keys' && inner.path.length === 0;
+    const deeper = options.find((option) => !option.some(isForeign)) ?? options[0];
     if (deeper !== undefined) return deeper.flatMap((inner) => readIssue(inner, path));
   }
   const findings = JSON.parse(issue.message) as Finding[];

@@ -105,12 +105,17 @@ function checkTcpRoutes(at: Path, listener: Written, checkPool: CheckPool, repor
 }
 
 function checkHttpRoutes(at: Path, listener: Written, checkPool: CheckPool, report: Report): void {
-  const isRedirected = listener.redirectToHttps !== undefined && listener.redirectToHttps !== false;
+  const isRedirected =
+    listener.protocol === 'http' &&
+    listener.redirectToHttps !== undefined &&
+    listener.redirectToHttps !== false;
   const given = ['routes', 'pool'].filter((key) => listener[key] !== undefined);
   if (isRedirected) given.push('redirectToHttps');
   if (given.length !== 1) {
     report(at, {
-      expected: 'exactly one of routes and pool',
+      expected: isRedirected
+        ? 'exactly one of routes, pool and redirectToHttps'
+        : 'exactly one of routes and pool',
       received:
         given.length === 0
           ? 'neither'

@@ -25,7 +25,7 @@ Bytes seed(const std::string& name) {
   return bytes;
 }
 
-const std::vector<std::string> kSeeds{"small", "sockets", "full"};
+const std::vector<std::string> kSeeds{"small", "sockets", "full", "tls"};
 
 std::string problemOf(const Bytes& bytes) {
   StateRegistry registry(1);
@@ -138,6 +138,73 @@ TEST("a plan of TCP and UDP on every family of address comes out whole") {
   CHECK(!plan.pools[1].table.empty());
   CHECK_EQ(plan.targets[0].address.path, "/run/a.sock");
   CHECK_EQ(plan.targets[1].address.bytes[0], 0x20);
+}
+
+TEST("a plan of TLS comes out as the encoder put it in") {
+  StateRegistry registry(1);
+  const Decoded decoded = decodePlan(seed("tls"), registry);
+  CHECK_EQ(decoded.problem, "");
+  if (!decoded.plan) {
+    return;
+  }
+  const Plan& plan = *decoded.plan;
+  const Listener& site = plan.listeners[0];
+  CHECK(site.protocol == Protocol::Http);
+  CHECK(site.proxyProtocol == ProxyAccept::Required);
+  CHECK_EQ(site.timeouts.handshakeMs, 8000U);
+  const ServerTls* server = plan.serverTlsOf(site);
+  if (server == nullptr) {
+    CHECK(false);
+    return;
+  }
+  CHECK_EQ(server->certificates.size(), 3U);
+  CHECK_EQ(server->certificates[0].name, "/ec.pem");
+  CHECK_EQ(server->certificates[0].chain, "chain of /ec.pem");
+  CHECK_EQ(server->certificates[0].key, "key of /ec.pem");
+  CHECK_EQ(server->certificates[0].ocsp.size(), 5U);
+  CHECK(server->certificates[1].ocsp.empty());
+  // Both types of key side by side, the one that has the wildcard alone, and the other site.
+  const std::vector<std::vector<std::uint32_t>> identities{{0, 1}, {0}, {2}};
+  CHECK(server->identities == identities);
+  CHECK_EQ(server->names.size(), 3U);
+  CHECK_EQ(server->names[0].name, "example.com");
+  CHECK_EQ(server->names[0].identity, 0U);
+  CHECK_EQ(server->names[1].name, "*.example.com");
+  CHECK_EQ(server->names[1].identity, 1U);
+  CHECK_EQ(server->names[2].identity, 2U);
+  CHECK(server->challenges.empty());
+  CHECK(server->rejectsUnknownNames);
+  CHECK_EQ(server->terms.minVersion, 0x0303);
+  CHECK_EQ(server->terms.maxVersion, 0x0304);
+  CHECK_EQ(server->terms.curves, "X25519:P-256:P-384");
+  CHECK_EQ(server->alpn.size(), 1U);
+  CHECK_EQ(server->alpn[0], "http/1.1");
+  CHECK(server->sessionTickets);
+  CHECK_EQ(server->sessionSeconds, 3600U);
+  CHECK(server->clientMode == ClientCertificateMode::Request);
+  CHECK_EQ(server->clientCa, "PEM of /ca.pem");
+  CHECK_EQ(server->clientCrl, "PEM of /ca.crl");
+  CHECK_EQ(server->clientHeaders.size(), 2U);
+  CHECK_EQ(server->clientHeaders[0].name, "X-Client-Subject");
+
+  const Listener& pass = plan.listeners[1];
+  CHECK(plan.serverTlsOf(pass) == nullptr);
+  CHECK_EQ(pass.pool, -1);
+  CHECK_EQ(pass.nameRoutes.size(), 2U);
+  CHECK(pass.nameRoutes[0].host.kind == HostMatchKind::Suffix);
+  CHECK_EQ(pass.nameRoutes[0].alpn.size(), 2U);
+  CHECK_EQ(pass.nameRoutes[1].pool, 1U);
+
+  CHECK(plan.pools[1].proxyProtocol == ProxySend::V2);
+  CHECK_EQ(plan.clientTls.size(), 1U);
+  const ClientTls& client = plan.clientTls[0];
+  CHECK(client.verify);
+  CHECK_EQ(client.ca, "PEM of /ca.pem");
+  CHECK_EQ(client.certificate.size(), 1U);
+  CHECK_EQ(client.certificate[0].key, "key of /us.pem");
+  CHECK_EQ(client.fingerprints.size(), 1U);
+  CHECK_EQ(client.terms.minVersion, 0x0304);
+  CHECK_EQ(plan.targets[0].serverName, "inner.example.com");
 }
 
 TEST("a plan that ends too early, anywhere, is refused") {

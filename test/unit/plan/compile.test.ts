@@ -102,9 +102,11 @@ describe('compile', () => {
           accessLog: 'log/access.log',
           forwarded: 'append',
           trustedProxies: ['10.0.0.0/8', '::1'],
+          proxyProtocol: 'optional',
           splice: 'never',
           timeouts: {
             connect: '1s',
+            handshake: '7s',
             requestHeader: '2s',
             bodyIdle: '3s',
             responseHeader: '4s',
@@ -120,6 +122,9 @@ describe('compile', () => {
     assert.deepEqual(rest, {
       protocol: 'http',
       pool: null,
+      nameRoutes: [],
+      serverTls: null,
+      proxyProtocol: 'optional',
       maxConnections: 9,
       accessLog: '/etc/sluice/log/access.log',
       forwarded: 'append',
@@ -130,6 +135,7 @@ describe('compile', () => {
       splice: 'never',
       timeouts: {
         connectMs: 1000,
+        handshakeMs: 7000,
         requestHeaderMs: 2000,
         bodyIdleMs: 3000,
         responseHeaderMs: 4000,
