@@ -8,6 +8,7 @@
 #include <array>
 #include <ctime>
 #include <string_view>
+#include <vector>
 
 namespace sluice::tls {
 
@@ -74,9 +75,9 @@ std::string fingerprintText(const X509* certificate) {
   return hex(digest.data(), size, kLower);
 }
 
-std::string textOf(const ASN1_STRING* string) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
-          static_cast<std::size_t>(ASN1_STRING_length(string))};
+std::string contentOf(const ASN1_STRING* string) {
+  return std::string(
+      textOf(ASN1_STRING_get0_data(string), static_cast<std::size_t>(ASN1_STRING_length(string))));
 }
 
 std::string addressText(const ASN1_OCTET_STRING* address) {
@@ -99,13 +100,13 @@ std::string alternativeNames(const X509* certificate) {
     std::string one;
     switch (name->type) {
     case GEN_DNS:
-      one = "DNS:" + textOf(name->d.dNSName);
+      one = "DNS:" + contentOf(name->d.dNSName);
       break;
     case GEN_EMAIL:
-      one = "email:" + textOf(name->d.rfc822Name);
+      one = "email:" + contentOf(name->d.rfc822Name);
       break;
     case GEN_URI:
-      one = "URI:" + textOf(name->d.uniformResourceIdentifier);
+      one = "URI:" + contentOf(name->d.uniformResourceIdentifier);
       break;
     case GEN_IPADD:
       one = "IP:" + addressText(name->d.iPAddress);
@@ -126,11 +127,13 @@ std::string derText(const X509* certificate) {
   if (size < 0) {
     return {};
   }
-  std::string text(static_cast<std::size_t>(size + 2) / 3 * 4 + 1, '\0');
-  const int used = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), der, size);
+  std::vector<unsigned char> text(static_cast<std::size_t>(size + 2) / 3 * 4 + 1);
+  const int used = EVP_EncodeBlock(text.data(), der, size);
   OPENSSL_free(der);
-  text.resize(static_cast<std::size_t>(used));
-  return ":" + text + ":";
+  std::string quoted(":");
+  quoted.append(textOf(text.data(), static_cast<std::size_t>(used)));
+  quoted += ':';
+  return quoted;
 }
 
 } // namespace
@@ -175,7 +178,7 @@ std::string commonName(const X509* certificate) {
   const ASN1_STRING* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
   const int size = ASN1_STRING_to_UTF8(&text, value);
   std::string utf8 =
-      size > 0 ? std::string(reinterpret_cast<char*>(text), static_cast<std::size_t>(size)) : "";
+      size > 0 ? std::string(textOf(text, static_cast<std::size_t>(size))) : std::string();
   OPENSSL_free(text);
   return utf8;
 }

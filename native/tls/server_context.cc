@@ -46,7 +46,7 @@ std::shared_ptr<ServerContext> ServerContext::make(const std::shared_ptr<Domain>
   const std::string text = std::string(scope) + '\0' +
                            std::to_string(static_cast<int>(terms.clientMode)) + terms.clientCa +
                            '\0' + terms.clientCrl;
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  SHA256(bytesOf(text), text.size(), digest.data());
   made->scope_.assign(digest.begin(), digest.end());
   for (const std::string& name : terms.alpn) {
     made->alpn_ += static_cast<char>(name.size());
@@ -93,8 +93,7 @@ bool ServerContext::addIdentity(const plan::ServerTls& terms,
       !askForCertificates(context, terms, problem)) {
     return false;
   }
-  SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(scope_.data()),
-                                 static_cast<unsigned>(scope_.size()));
+  SSL_CTX_set_session_id_context(context, bytesOf(scope_), static_cast<unsigned>(scope_.size()));
   setTickets(context, terms);
   SSL_CTX_set_client_hello_cb(context, onClientHello, this);
   SSL_CTX_set_alpn_select_cb(context, onAlpn, this);
@@ -172,7 +171,7 @@ int ServerContext::onClientHello(SSL* ssl, int* alert, void* self) noexcept {
   std::string_view name;
   std::array<char, kMaxServerName> lower{};
   if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &size) == 1) {
-    const std::string_view extension(reinterpret_cast<const char*>(bytes), size);
+    const std::string_view extension = textOf(bytes, size);
     if (!readServerName(extension, lower, name)) {
       *alert = SSL_AD_DECODE_ERROR;
       return SSL_CLIENT_HELLO_ERROR;
@@ -183,7 +182,7 @@ int ServerContext::onClientHello(SSL* ssl, int* alert, void* self) noexcept {
                                 &size) == 1 &&
       size > 2) {
     // Behind the length of the list.
-    offered = {reinterpret_cast<const char*>(bytes) + 2, size - 2};
+    offered = textOf(bytes + 2, size - 2);
   }
   session.noteHello(name, offered);
   if (!context.challenges_.empty()) {
@@ -223,9 +222,9 @@ int ServerContext::onAlpn(SSL* ssl, const unsigned char** out, unsigned char* ou
   }
   // OpenSSL's own form is not const; it only points into one of the two.
   auto* chosen = const_cast<unsigned char**>(out);
-  const int result = SSL_select_next_proto(
-      chosen, outSize, reinterpret_cast<const unsigned char*>(context.alpn_.data()),
-      static_cast<unsigned>(context.alpn_.size()), offered, offeredSize);
+  const int result =
+      SSL_select_next_proto(chosen, outSize, bytesOf(context.alpn_),
+                            static_cast<unsigned>(context.alpn_.size()), offered, offeredSize);
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 

@@ -1,6 +1,5 @@
 // Text that must not be seen: private keys, passwords. It shows itself to reveal() alone; printed, logged, inspected or
 // made JSON of, it says that it is one.
-import { inspect } from 'node:util';
 
 const MASK = '[secret]';
 
@@ -23,7 +22,8 @@ export class Secret {
     return MASK;
   }
 
-  [inspect.custom](): string {
+  /** What node:util's inspect asks for, and with it console.log. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
     return MASK;
   }
 }

@@ -33,8 +33,7 @@ class Identity {
     X509_gmtime_adj(X509_getm_notAfter(x509), issue.notAfter);
     X509_set_pubkey(x509, key_.get());
     X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8,
-                               reinterpret_cast<const unsigned char*>(issue.commonName.c_str()), -1,
-                               -1, 0);
+                               tls::bytesOf(issue.commonName), -1, -1, 0);
     const Identity& signer = issuer != nullptr ? *issuer : *this;
     X509_set_issuer_name(x509, X509_get_subject_name(signer.certificate_.get()));
     add(NID_basic_constraints, issue.isAuthority ? "critical,CA:TRUE" : "CA:FALSE");
