@@ -6,6 +6,12 @@ export interface Exported {
   readonly warnings: readonly string[];
 }
 
+/** What a certificate is for: host names, `*.example.com` among them, and the type of its key. */
+export interface CertificateNames {
+  readonly hosts: readonly string[];
+  readonly keyType: string;
+}
+
 export interface ExportSettings {
   /** Processes of nginx, threads of HAProxy. */
   readonly workers: number;
@@ -20,6 +26,13 @@ export interface ExportSettings {
   readonly user?: string;
   /** nginx's stream module, needed for tcp and udp; null where it is built in. Left out: where Debian puts it. */
   readonly streamModule?: string | null;
+  /**
+   * What certificates are for, by certificateKey() of plan/credentials.ts: nginx has to be told which one serves which
+   * name. Left out: only the first is used.
+   */
+  readonly certificates?: ReadonlyMap<string, CertificateNames>;
+  /** The file of the system's CAs, for nginx. Left out: where Debian has it. */
+  readonly systemCas?: string;
   /**
    * For a bench whose load sends none of it: leaves out what costs the other program time and only serves upgrades,
    * hop-by-hop fields, forwarded fields that clients made up, and kept connections that a target closed.

@@ -1,8 +1,24 @@
 // What both exports ask of a configuration. Pure.
 import type { Address } from '../config/address.ts';
-import type { Config, HttpListenerConfig, PoolConfig, RouteConfig } from '../config/config.ts';
+import {
+  type Config,
+  type HttpListenerConfig,
+  isHttpListener,
+  type ListenerConfig,
+  type PoolConfig,
+  type RouteConfig,
+  type TcpListenerConfig,
+  type UdpListenerConfig,
+} from '../config/config.ts';
 import { formatAddress } from '../contract/address.ts';
+import { hstsEdits } from '../plan/compile-tls.ts';
+import type { LocationPart } from '../plan/plan.ts';
 import { comment } from './exported.ts';
+
+/** A route as written, or one that a short option of its listener stands for. */
+export interface Route extends Omit<RouteConfig, 'redirect'> {
+  readonly redirect: { readonly status: number; readonly to: readonly LocationPart[] } | null;
+}
 
 export interface NamedListener<T> {
   readonly name: string;
@@ -17,17 +33,27 @@ export interface PlacedRoute {
   /** Where it is configured: `listeners.web.routes[2]`. */
   readonly path: string;
   readonly index: number;
-  readonly route: RouteConfig;
+  readonly route: Route;
 }
 
-export function listenersOf<T extends Config['listeners'][string]>(
+export function httpListeners(config: Config): NamedListener<HttpListenerConfig>[] {
+  return listenersOf(config, isHttpListener);
+}
+
+export function tcpListeners(config: Config): NamedListener<TcpListenerConfig>[] {
+  return listenersOf(config, (one): one is TcpListenerConfig => one.protocol === 'tcp');
+}
+
+export function udpListeners(config: Config): NamedListener<UdpListenerConfig>[] {
+  return listenersOf(config, (one): one is UdpListenerConfig => one.protocol === 'udp');
+}
+
+function listenersOf<T extends ListenerConfig>(
   config: Config,
-  protocol: T['protocol'],
+  isWanted: (listener: ListenerConfig) => listener is T,
 ): NamedListener<T>[] {
   return Object.entries(config.listeners).flatMap(([name, listener], index) =>
-    listener.protocol === protocol
-      ? [{ name, path: `listeners.${name}`, index, listener: listener as T }]
-      : [],
+    isWanted(listener) ? [{ name, path: `listeners.${name}`, index, listener }] : [],
   );
 }
 
@@ -38,45 +64,93 @@ export function poolOf(config: Config, name: string): PoolConfig {
   return pool;
 }
 
-/** The routes of a listener; `pool` is short for one that takes everything. */
+/** The routes of a listener, with what it adds to all of them; `pool` and `redirectToHttps` are short for one. */
 export function routesOf({ path, listener }: NamedListener<HttpListenerConfig>): PlacedRoute[] {
+  const added = hstsEdits(listener);
+  const withAdded = (route: Route): Route =>
+    added.length === 0
+      ? route
+      : { ...route, responseHeaders: [...added, ...route.responseHeaders] };
+  if (listener.protocol === 'http' && listener.redirectToHttps !== null) {
+    const route = { ...EVERYTHING, redirect: toHttps(listener.redirectToHttps) };
+    return [{ path: `${path}.redirectToHttps`, index: 0, route }];
+  }
   if (listener.routes === null) {
     return listener.pool === null
       ? []
-      : [{ path: `${path}.pool`, index: 0, route: routeTo(listener.pool) }];
+      : [
+          {
+            path: `${path}.pool`,
+            index: 0,
+            route: withAdded({ ...EVERYTHING, pool: listener.pool }),
+          },
+        ];
   }
   return listener.routes.map((route, index) => ({
     path: `${path}.routes[${index}]`,
     index,
-    route,
+    route: withAdded(route),
   }));
 }
 
-function routeTo(pool: string): RouteConfig {
+const EVERYTHING: Route = {
+  name: null,
+  match: { host: null, path: null, pathRegex: null, clientCertificate: null },
+  pool: null,
+  respond: null,
+  redirect: null,
+  stripPrefix: '',
+  addPrefix: '',
+  hostHeader: null,
+  requestHeaders: [],
+  responseHeaders: [],
+};
+
+function toHttps(port: number): NonNullable<Route['redirect']> {
+  const literal = (text: string): LocationPart => ({ part: 'literal', text });
+  const part = (name: Exclude<LocationPart['part'], 'literal'>): LocationPart => ({
+    part: name,
+    text: '',
+  });
   return {
-    name: null,
-    match: { host: null, path: null, pathRegex: null, clientCertificate: null },
-    pool,
-    respond: null,
-    redirect: null,
-    stripPrefix: '',
-    addPrefix: '',
-    hostHeader: null,
-    requestHeaders: [],
-    responseHeaders: [],
+    status: 308,
+    to: [
+      literal('https://'),
+      part('hostname'),
+      ...(port === 443 ? [] : [literal(`:${port}`)]),
+      part('path'),
+      part('query'),
+    ],
   };
 }
 
-export function matchesEveryPath({ match }: RouteConfig): boolean {
+/** The pools of a tcp or udp listener, that of its first route first. */
+export function poolsOfFlow(listener: TcpListenerConfig | UdpListenerConfig): string[] {
+  const routes = listener.protocol === 'tcp' ? (listener.routes ?? []) : [];
+  const last = listener.pool === null ? [] : [listener.pool];
+  return [...new Set([...routes.map(({ pool }) => pool), ...last])];
+}
+
+/** How clients reach the listener: what X-Forwarded-Proto and `{scheme}` say. */
+export function schemeOf({ protocol }: HttpListenerConfig): 'http' | 'https' {
+  return protocol;
+}
+
+export function matchesEveryPath({ match }: Route): boolean {
   return match.pathRegex === null && (match.path === null || match.path.kind === 'any');
 }
 
-/** Behind a route that takes every path none has its turn, among those that one host can meet. */
+/** Whether it takes every request that has its host. */
+export function takesEverything(route: Route): boolean {
+  return matchesEveryPath(route) && route.match.clientCertificate === null;
+}
+
+/** Behind a route that takes everything none has its turn, among those that one host can meet. */
 export function reachable(routes: readonly PlacedRoute[]): {
   readonly own: readonly PlacedRoute[];
   readonly idle: readonly PlacedRoute[];
 } {
-  const last = routes.findIndex(({ route }) => matchesEveryPath(route));
+  const last = routes.findIndex(({ route }) => takesEverything(route));
   const end = last < 0 ? routes.length : last + 1;
   return { own: routes.slice(0, end), idle: routes.slice(end) };
 }
@@ -109,10 +183,11 @@ export function addressText(address: Address): string {
   return address.kind === 'socket' ? formatAddress(address.socket) : address.text;
 }
 
-/** The Host that a target sees under `hostHeader: target`. */
+/** The Host that a target sees under `hostHeader: target`: the scheme's own port goes without saying. */
 export function authorityOf(address: Address): string {
   if (isUnix(address)) return 'localhost';
-  return address.text.endsWith(':80') ? address.text.slice(0, -':80'.length) : address.text;
+  const usual = address.isTls === true ? ':443' : ':80';
+  return address.text.endsWith(usual) ? address.text.slice(0, -usual.length) : address.text;
 }
 
 /** What a path stands for once its escapes are decoded: one character a byte. */

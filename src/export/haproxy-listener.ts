@@ -13,8 +13,11 @@ import {
   poolOf,
   reachable,
   routesOf,
+  schemeOf,
 } from './facts.ts';
+import { certificateRules } from './haproxy-client-certificates.ts';
 import { listenerRules } from './haproxy-fields.ts';
+import { nameRules } from './haproxy-names.ts';
 import { type Pools, type PoolUse, socketPath } from './haproxy-pool.ts';
 import {
   answerRules,
@@ -29,6 +32,7 @@ import {
   titleOf,
 } from './haproxy-route.ts';
 import { chunks, section, when, word } from './haproxy-text.ts';
+import { type BindTls, bindTls } from './haproxy-tls.ts';
 
 const HTTP_RECORD =
   '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","client":"%ci:%cp","listener":"%f","method":"%HM","path":"%HP","status":%ST,"bytesIn":%U,"bytesOut":%B,"milliseconds":%Ta,"target":"%b/%s"}';
@@ -49,11 +53,17 @@ export function httpListener(
   const { name, path, listener } = place;
   const { settings, notes } = context;
   const { timeouts } = listener;
-  const bind = bindLine(path, listener.address, notes);
+  const secure =
+    listener.protocol === 'https'
+      ? bindTls(path, listener.tls, ['http/1.1'], settings, notes)
+      : PLAIN;
+  const bind = bindLine(path, listener.address, secure, notes);
   if (!bind.isBound) return ['', ...bind.lines];
   return section(`frontend ${name}`, [
     'mode http',
     ...bind.lines,
+    ...proxyHeaders(path, listener, notes),
+    ...handshakeNotes(path, timeouts.handshake, notes),
     ...maxConnections(place, settings, notes),
     `timeout http-request ${duration(timeouts.requestHeader)}`,
     `timeout http-keep-alive ${duration(timeouts.keepAlive)}`,
@@ -72,46 +82,86 @@ export function tcpListener(
 ): string[] {
   const { name, path, listener } = place;
   const { settings, notes, pools } = context;
-  const bind = bindLine(path, listener.address, notes);
+  const secure =
+    listener.tls === null ? PLAIN : bindTls(path, listener.tls, listener.tls.alpn, settings, notes);
+  const bind = bindLine(path, listener.address, secure, notes);
   if (!bind.isBound) return ['', ...bind.lines];
-  const pool = pools.nameOf({
-    pool: listener.pool ?? '',
-    mode: 'tcp',
-    connectMs: listener.timeouts.connect,
-    responseMs: listener.idleTimeout,
-    tunnelMs: null,
-    isNamed: false,
-  });
+  const nameOf = (pool: string): string =>
+    pools.nameOf({
+      pool,
+      mode: 'tcp',
+      connectMs: listener.timeouts.connect,
+      responseMs: listener.idleTimeout,
+      tunnelMs: null,
+      isNamed: false,
+    });
   return section(`frontend ${name}`, [
     'mode tcp',
     ...bind.lines,
+    ...proxyHeaders(path, listener, notes),
+    ...(listener.tls === null ? [] : handshakeNotes(path, listener.timeouts.handshake, notes)),
     ...maxConnections(place, settings, notes),
     `timeout client ${duration(listener.idleTimeout)}`,
     ...splice(listener.splice),
     ...log(path, listener.accessLog, TCP_RECORD, notes),
-    `default_backend ${pool}`,
+    ...(listener.routes === null ? [] : nameRules(place, listener.routes, nameOf, notes)),
+    ...(listener.pool === null ? [] : [`default_backend ${nameOf(listener.pool)}`]),
   ]);
 }
+
+const PLAIN: BindTls = { words: '', comments: [] };
 
 interface Bind {
   readonly isBound: boolean;
   readonly lines: readonly string[];
 }
 
-function bindLine(path: string, address: Address, notes: Notes): Bind {
+function bindLine(path: string, address: Address, secure: BindTls, notes: Notes): Bind {
   const at = `${path}.address`;
   const refuse = (reason: string): Bind => ({ isBound: false, lines: notes.warn(at, reason) });
+  if (secure.words === null) return { isBound: false, lines: secure.comments };
+  const bind = (place: string): Bind => ({
+    isBound: true,
+    lines: [...secure.comments, `bind ${place}${secure.words === '' ? '' : ` ${secure.words}`}`],
+  });
   if (isAnyPort(address)) return refuse('HAProxy cannot listen on any free port: left out');
   if (address.kind === 'socket' && address.socket.family === 'unix') {
     const socket = socketPath(address.socket.host);
     return socket === null
       ? refuse('HAProxy cannot be told of a socket file of this name: left out')
-      : { isBound: true, lines: [`bind ${socket}`] };
+      : bind(socket);
   }
-  return {
-    isBound: true,
-    lines: [`bind ${addressText(address)}${isBothFamilies(address) ? ' v4v6' : ''}`],
-  };
+  return bind(`${addressText(address)}${isBothFamilies(address) ? ' v4v6' : ''}`);
+}
+
+/** From whom we believe them, HAProxy wants them. */
+function proxyHeaders(
+  path: string,
+  { proxyProtocol, trustedProxies }: HttpListenerConfig | TcpListenerConfig,
+  notes: Notes,
+): string[] {
+  if (proxyProtocol === 'off') return [];
+  return [
+    ...(proxyProtocol === 'required'
+      ? []
+      : notes.warn(
+          `${path}.proxyProtocol`,
+          'HAProxy wants a PROXY header from everybody whose headers it believes',
+        )),
+    ...chunks(trustedProxies).map(
+      (some) =>
+        `tcp-request connection expect-proxy layer4 if { src ${some.map(({ host, bits }) => `${host}/${bits}`).join(' ')} }`,
+    ),
+  ];
+}
+
+function handshakeNotes(path: string, handshakeMs: number, notes: Notes): string[] {
+  return handshakeMs === DEFAULT_HTTP.timeouts.handshake
+    ? []
+    : notes.warn(
+        `${path}.timeouts.handshake`,
+        'HAProxy gives a handshake as long as any other pause of a client',
+      );
 }
 
 function maxConnections(
@@ -193,9 +243,11 @@ function routing(place: NamedListener<HttpListenerConfig>, context: ListenerCont
     ...(isOnly ? [] : chooseRules(routes)),
     ...answered.flatMap((one) => [
       ...titleOf(one),
-      ...answerRules(one, conditionOf(one, isOnly), context.notes),
+      ...answerRules(one, conditionOf(one, isOnly), schemeOf(listener), context.notes),
     ]),
-    ...(answered.length === routes.length ? [] : listenerRules(listener, context.settings)),
+    ...(answered.length === routes.length
+      ? []
+      : [...listenerRules(listener, context.settings), ...certificateRules(place, context.notes)]),
     ...routes.flatMap((one) => forwarding(one, isOnly, context)),
     ...uses(listener, routes, isOnly, context),
     ...(isOnly ? idleComments(idle) : []),

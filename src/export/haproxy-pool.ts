@@ -5,6 +5,7 @@ import { DEFAULT_POOL } from './defaults.ts';
 import { comment, duration, type ExportSettings, type Notes } from './exported.ts';
 import { addressText, authorityOf, isUnix, poolOf, retriesOf } from './facts.ts';
 import { section } from './haproxy-text.ts';
+import { serverTls, serverTlsNotes } from './haproxy-tls.ts';
 
 /** HAProxy's own bound; ours is 1000. */
 const MAX_WEIGHT = 256;
@@ -19,6 +20,12 @@ const STRATEGIES: Readonly<Record<PoolConfig['strategy'], readonly string[]>> = 
   'ip-hash': ['balance source', 'hash-type consistent'],
   'power-of-two-choices': ['balance random(2)'],
   maglev: ['balance source', 'hash-type consistent'],
+};
+
+const SENDS: Readonly<Record<PoolConfig['proxyProtocol'], string>> = {
+  off: '',
+  v1: ' send-proxy',
+  v2: ' send-proxy-v2',
 };
 
 export interface PoolUse {
@@ -119,8 +126,9 @@ export class Pools {
       ({ weight }, i) =>
         weight * (weights[0] ?? 1) === (weights[i] ?? 1) * (pool.targets[0]?.weight ?? 1),
     );
-    const idle = use.mode === 'http' ? pool.keepAlive.maxIdle * this.#settings.workers : 0;
+    const idle = use.mode === 'http' ? keptOf(pool) * this.#settings.workers : 0;
     return [
+      ...serverTlsNotes(path, pool, this.#notes),
       ...(isExact
         ? []
         : this.#notes.warn(
@@ -134,7 +142,7 @@ export class Pools {
           : [
               `server ${serverName(target, i)} ${serverAddress(target)}${
                 (weights[i] ?? 1) === 1 ? '' : ` weight ${weights[i]}`
-              }${idle > 0 ? ` pool-max-conn ${idle} pool-purge-delay ${duration(pool.keepAlive.idle)}` : ''}`,
+              }${serverTls(pool, target)}${SENDS[pool.proxyProtocol]}${idle > 0 ? ` pool-max-conn ${idle} pool-purge-delay ${duration(pool.keepAlive.idle)}` : ''}`,
             ]),
       ]),
     ];
@@ -197,6 +205,13 @@ function greatestDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestDivisor(b, a % b);
 }
 
-function keepAlive({ keepAlive: { maxIdle } }: PoolConfig): string[] {
-  return maxIdle === 0 ? ['http-reuse never', 'option http-server-close'] : ['http-reuse always'];
+/** A connection that begins with a PROXY header speaks for one client. */
+function keptOf({ proxyProtocol, keepAlive: { maxIdle } }: PoolConfig): number {
+  return proxyProtocol === 'off' ? maxIdle : 0;
+}
+
+function keepAlive(pool: PoolConfig): string[] {
+  return keptOf(pool) === 0
+    ? ['http-reuse never', 'option http-server-close']
+    : ['http-reuse always'];
 }

@@ -1,10 +1,11 @@
 // Routes of a listener as rules of HAProxy. The first rule that matches writes the route's number down, and what
 // follows asks for the number, so that rewriting a path cannot change which route a request has.
 import { STATUS_CODES } from 'node:http';
-import type { PoolConfig, RouteConfig } from '../config/config.ts';
+import type { PoolConfig } from '../config/config.ts';
 import { editAnswer, isSame, PLAIN_TEXT } from './answer.ts';
 import { comment, type NamedField, type Notes } from './exported.ts';
-import { matchesEveryPath, type PlacedRoute } from './facts.ts';
+import { matchesEveryPath, type PlacedRoute, type Route, takesEverything } from './facts.ts';
+import { certificateConditions } from './haproxy-client-certificates.ts';
 import { editRules } from './haproxy-fields.ts';
 import { canBeNamed, commonAuthority } from './haproxy-pool.ts';
 import { plain, value, when, word } from './haproxy-text.ts';
@@ -17,7 +18,7 @@ const UNDECIDED = '!{ var(txn.route) -m found }';
 /** Whether requests need a choice among routes at all. */
 export function isOnlyRoute(routes: readonly PlacedRoute[]): boolean {
   const [first] = routes;
-  return first !== undefined && first.route.match.host === null && matchesEveryPath(first.route);
+  return first !== undefined && first.route.match.host === null && takesEverything(first.route);
 }
 
 /** The condition under which a request has this route; '' where there is no other. */
@@ -47,8 +48,10 @@ export function plainAnswer(status: number): string {
   return `http-request return status ${status} content-type ${word(PLAIN_TEXT)} string ${body}`;
 }
 
-function matchConditions({ match: { host, path, pathRegex } }: RouteConfig): string[] {
+function matchConditions({ match }: Route): string[] {
+  const { host, path, pathRegex } = match;
   return [
+    ...certificateConditions(match),
     ...(host === null
       ? []
       : [`{ var(txn.host) -m ${host.kind === 'exact' ? 'str' : 'end'} -- ${word(host.value)} }`]),
@@ -71,7 +74,7 @@ function pathCondition({
 }
 
 /** stripPrefix and addPrefix. The exact path first: what the other rule leaves is not to be stripped again. */
-export function rewriteRules({ stripPrefix, addPrefix }: RouteConfig, condition: string): string[] {
+export function rewriteRules({ stripPrefix, addPrefix }: Route, condition: string): string[] {
   const strip = pcreLiteral(stripPrefix);
   return [
     ...(strip === ''
@@ -84,9 +87,14 @@ export function rewriteRules({ stripPrefix, addPrefix }: RouteConfig, condition:
   ].map((rule) => when(condition, rule));
 }
 
-export function answerRules(place: PlacedRoute, condition: string, notes: Notes): string[] {
+export function answerRules(
+  place: PlacedRoute,
+  condition: string,
+  scheme: string,
+  notes: Notes,
+): string[] {
   const { route } = place;
-  const made = route.respond === null ? redirection(route) : response(route.respond);
+  const made = route.respond === null ? redirection(route, scheme) : response(route.respond);
   const fields = editAnswer(made.fields, route);
   const type = fields.find(({ name }) => isSame(name, 'Content-Type'))?.value;
   const others = fields.filter(({ name }) => !isSame(name, 'Content-Type'));
@@ -126,18 +134,19 @@ interface Made {
   readonly formats: ReadonlySet<string>;
 }
 
-function response({ status, headers, body }: NonNullable<RouteConfig['respond']>): Made {
+function response({ status, headers, body }: NonNullable<Route['respond']>): Made {
   const hasType = headers.some(({ name }) => isSame(name, 'Content-Type'));
   const own = hasType || body === '' ? [] : [{ name: 'Content-Type', value: PLAIN_TEXT }];
   return { status, fields: [...own, ...headers], body, formats: new Set() };
 }
 
-function redirection(route: RouteConfig): Made {
+function redirection(route: Route, scheme: string): Made {
   if (route.redirect === null) throw new TypeError('a checked route has exactly one action');
   const { to, status } = route.redirect;
   const parts = {
-    scheme: 'http',
+    scheme,
     host: '%[req.hdr(host)]',
+    hostname: '%[req.hdr(host),host_only]',
     path: '%[path]',
     // The question mark only where there is a query.
     query: '%[var(txn.query)]',
@@ -171,13 +180,13 @@ export function forwardRules(
 }
 
 /** Whether the section of the pool is to name its targets. */
-export function isNamed(route: RouteConfig, pool: PoolConfig): boolean {
+export function isNamed(route: Route, pool: PoolConfig): boolean {
   const setting = route.hostHeader ?? pool.hostHeader;
   return setting.kind === 'target' && commonAuthority(pool) === null && canBeNamed(pool);
 }
 
 function hostRules(
-  route: RouteConfig,
+  route: Route,
   path: string,
   poolName: string,
   pool: PoolConfig,

@@ -1,16 +1,12 @@
 // A configuration as one of HAProxy. Written for HAProxy 2.6; docs/export.md says what becomes of what.
-import type {
-  Config,
-  HttpListenerConfig,
-  TcpListenerConfig,
-  UdpListenerConfig,
-} from '../config/config.ts';
+import { type Config, serverTlsOf } from '../config/config.ts';
 import { DEFAULT_HTTP } from './defaults.ts';
 import { comment, duration, type Exported, type ExportSettings, Notes } from './exported.ts';
-import { listenersOf } from './facts.ts';
+import { httpListeners, tcpListeners, udpListeners } from './facts.ts';
 import { httpListener, tcpListener } from './haproxy-listener.ts';
 import { Pools } from './haproxy-pool.ts';
 import { section, word } from './haproxy-text.ts';
+import { needsShortNames } from './haproxy-tls.ts';
 
 /** What HAProxy keeps free in a buffer for what it adds to a head. */
 const RESERVE = 1024;
@@ -22,15 +18,15 @@ export function exportHaproxy(config: Config, settings: ExportSettings): Exporte
   const pools = new Pools(config, settings, notes);
   const context = { config, settings, notes, pools };
   const listeners = [
-    ...listenersOf<HttpListenerConfig>(config, 'http').map((one) => ({
+    ...httpListeners(config).map((one) => ({
       index: one.index,
       lines: httpListener(one, context),
     })),
-    ...listenersOf<TcpListenerConfig>(config, 'tcp').map((one) => ({
+    ...tcpListeners(config).map((one) => ({
       index: one.index,
       lines: tcpListener(one, context),
     })),
-    ...listenersOf<UdpListenerConfig>(config, 'udp').map(({ index, path }) => ({
+    ...udpListeners(config).map(({ index, path }) => ({
       index,
       lines: ['', ...notes.warn(path, 'HAProxy does not relay UDP: left out')],
     })),
@@ -40,7 +36,11 @@ export function exportHaproxy(config: Config, settings: ExportSettings): Exporte
     ...comment(
       'Made by sluice export haproxy. What differs always, and why, is in docs/export.md.',
     ),
-    ...section('global', [...general(config, settings, body), ...limits(config, notes)]).slice(1),
+    ...section('global', [
+      ...general(config, settings, body),
+      ...limits(config, notes),
+      ...security(config, notes),
+    ]).slice(1),
     ...body,
   ];
   return { text: `${lines.join('\n')}\n`, warnings: notes.warnings };
@@ -59,9 +59,36 @@ function general(config: Config, settings: ExportSettings, body: readonly string
   ];
 }
 
+/** What HAProxy has once for all listeners. */
+function security(config: Config, notes: Notes): string[] {
+  const listeners = Object.entries(config.listeners).flatMap(([name, listener]) => {
+    const tls = serverTlsOf(listener);
+    return tls === null ? [] : [{ path: `listeners.${name}`, tls }];
+  });
+  const pairs = [
+    ...listeners.flatMap(({ tls }) =>
+      tls.certificates.flatMap((one) => ('acme' in one ? [] : [one])),
+    ),
+    ...Object.values(config.pools).flatMap(({ tls }) => tls?.certificate ?? []),
+  ];
+  const longest = Math.max(0, ...listeners.map(({ tls }) => tls.sessionLifetime));
+  return [
+    ...(needsShortNames(pairs) ? ['ssl-load-extra-del-ext'] : []),
+    ...listeners
+      .filter(({ tls }) => tls.sessionLifetime < longest)
+      .flatMap(({ path }) =>
+        notes.warn(
+          `${path}.tls.sessionLifetime`,
+          `HAProxy has one for all listeners: the longest, ${duration(longest)}`,
+        ),
+      ),
+    ...(longest === 0 ? [] : [`tune.ssl.lifetime ${duration(longest)}`]),
+  ];
+}
+
 /** Heads and made-up bodies must fit a buffer; HAProxy has one size and one count for all listeners. */
 function limits(config: Config, notes: Notes): string[] {
-  const listeners = listenersOf<HttpListenerConfig>(config, 'http');
+  const listeners = httpListeners(config);
   const heads = listeners
     .map(({ listener }) => listener.limits.head)
     .filter((head) => head !== DEFAULT_HTTP.limits.head);

@@ -1,9 +1,9 @@
 // Header fields in nginx: what a target gets and what a client gets. nginx inherits a list of fields only where there
 // is no other one, so a list is always whole.
-import type { RouteConfig } from '../config/config.ts';
 import type { HeaderEditSetting, HostHeaderSetting } from '../config/schema-route.ts';
 import { isSame } from './answer.ts';
 import type { ExportSettings, NamedField, Notes } from './exported.ts';
+import type { Route } from './facts.ts';
 import { block, type Definitions, literal, NOTHING } from './nginx-text.ts';
 
 /** Fields of responses that nginx keeps for itself unless told otherwise. */
@@ -116,7 +116,7 @@ export function passedFields(hidden: ReadonlySet<string> = new Set()): string[] 
 
 /** The edits of a response on its way from a target. */
 export function editResponse(
-  route: RouteConfig,
+  route: Route,
   path: string,
   definitions: Definitions,
   notes: Notes,

@@ -1,7 +1,7 @@
 // What nginx tells targets about the client, and which of a client's own words about hops before it go on.
 import type { HttpListenerConfig } from '../config/config.ts';
 import type { NamedField } from './exported.ts';
-import { isUnix, type NamedListener } from './facts.ts';
+import { isUnix, type NamedListener, schemeOf } from './facts.ts';
 import { block, type Definitions, NOTHING } from './nginx-text.ts';
 
 /** Fields of one hop that nginx would pass on. */
@@ -78,6 +78,7 @@ function forwardedFields(
 }
 
 function ownForwarded(listener: HttpListenerConfig, definitions: Definitions): string[] {
+  const scheme = schemeOf(listener);
   // A Host that could leave its quotes is not repeated.
   const host = definitions.variable('forwarded_host', (name) =>
     block(`map $http_host ${name}`, [
@@ -87,17 +88,17 @@ function ownForwarded(listener: HttpListenerConfig, definitions: Definitions): s
     ]),
   );
   if (isUnix(listener.address)) {
-    return ['unknown', 'http', '$http_host', NOTHING, `"for=unknown${host};proto=http"`];
+    return ['unknown', scheme, '$http_host', NOTHING, `"for=unknown${host};proto=${scheme}"`];
   }
   const client = definitions.variable('forwarded_for', (name) =>
     block(`map $remote_addr ${name}`, ['default $remote_addr;', `"~:" "\\"[$remote_addr]\\"";`]),
   );
   return [
     '$remote_addr',
-    'http',
+    scheme,
     '$http_host',
     '$remote_addr',
-    `"for=${client}${host};proto=http"`,
+    `"for=${client}${host};proto=${scheme}"`,
   ];
 }
 

@@ -1,30 +1,47 @@
 // HTTP listeners as server blocks of nginx: one for each host that the routes name and one for all others, each with the
 // routes that its requests can meet, in order.
-import type { Config, HttpListenerConfig, RouteConfig } from '../config/config.ts';
+import type { Config, HttpListenerConfig, ServerTlsConfig } from '../config/config.ts';
+import { certificateKey } from '../plan/credentials.ts';
 import { DEFAULT_HTTP } from './defaults.ts';
 import { duration, type ExportSettings, type Notes } from './exported.ts';
 import {
   addressText,
+  httpListeners,
   idleComments,
   isAnyPort,
-  listenersOf,
-  matchesEveryPath,
   type NamedListener,
   type PlacedRoute,
+  type Route,
   reachable,
   routesOf,
+  schemeOf,
+  takesEverything,
 } from './facts.ts';
+import {
+  askedOf,
+  asksForCertificate,
+  certificateFields,
+  numberedLocations,
+} from './nginx-client-certificates.ts';
 import { connectionFields, passedFields, setHeaders } from './nginx-fields.ts';
 import { listenerFields } from './nginx-forwarded.ts';
-import { httpLog, limitConnections, listenOptions } from './nginx-listener.ts';
+import { believedProxies, httpLog, limitConnections, listenOptions } from './nginx-listener.ts';
 import { type LocationContext, location, notFound } from './nginx-route.ts';
 import { block, Definitions, literal } from './nginx-text.ts';
+import { certificateLines, handshakeNotes, serverTlsLines } from './nginx-tls.ts';
 import { upstreamsOf } from './nginx-upstream.ts';
+import {
+  type CertificateFiles,
+  filesOf,
+  type Identities,
+  identitiesOf,
+  identityFor,
+} from './tls.ts';
 
-type Host = RouteConfig['match']['host'];
+type Host = Route['match']['host'];
 
 export function httpContext(config: Config, settings: ExportSettings, notes: Notes): string[] {
-  const listeners = listenersOf<HttpListenerConfig>(config, 'http');
+  const listeners = httpListeners(config);
   if (listeners.length === 0) return [];
   const pools = new Set<string>();
   for (const listener of listeners) {
@@ -35,11 +52,11 @@ export function httpContext(config: Config, settings: ExportSettings, notes: Not
   const servers = listeners.flatMap((listener) =>
     isAnyPort(listener.listener.address)
       ? notes.warn(`${listener.path}.address`, 'nginx cannot listen on any free port: left out')
-      : serversOf(listener, { config, upstreams, definitions, notes }, settings),
+      : serversOf(listener, { config, upstreams, definitions, notes, settings }),
   );
   return block('http', [
     ...general(settings),
-    ...nameTables(listeners),
+    ...nameTables(listeners, settings),
     ...fieldTables(listeners),
     ...definitions.lines,
     ...upstreams.lines,
@@ -73,10 +90,18 @@ function general(settings: ExportSettings): string[] {
 }
 
 /** nginx's tables of names have to be told when names are long or many. */
-function nameTables(listeners: readonly NamedListener<HttpListenerConfig>[]): string[] {
+function nameTables(
+  listeners: readonly NamedListener<HttpListenerConfig>[],
+  settings: ExportSettings,
+): string[] {
   const names = listeners
     .flatMap(routesOf)
-    .map(({ route }) => (route.match.host === null ? '' : serverName(route.match.host)));
+    .map(({ route }) => (route.match.host === null ? '' : serverName(route.match.host)))
+    .concat(
+      listeners.flatMap(({ listener }) =>
+        listener.protocol === 'https' ? namesKnown(listener.tls, settings) : [],
+      ),
+    );
   const longest = Math.max(0, ...names.map((name) => name.length));
   return [
     ...(longest > 30
@@ -86,11 +111,16 @@ function nameTables(listeners: readonly NamedListener<HttpListenerConfig>[]): st
   ];
 }
 
+function namesKnown({ certificates }: ServerTlsConfig, { certificates: known }: ExportSettings) {
+  return certificates.flatMap((one) => known?.get(certificateKey(one))?.hosts ?? []);
+}
+
 function fieldTables(listeners: readonly NamedListener<HttpListenerConfig>[]): string[] {
   const names = listeners
     .flatMap(routesOf)
     .flatMap(({ route }) => [...route.requestHeaders, ...route.responseHeaders])
-    .map(({ name }) => name);
+    .map(({ name }) => name)
+    .concat(listeners.flatMap(({ listener }) => Object.values(askedOf(listener)?.headers ?? {})));
   const longest = Math.max(0, ...names.map((name) => name.length));
   return [
     'proxy_headers_hash_max_size 2048;',
@@ -98,18 +128,22 @@ function fieldTables(listeners: readonly NamedListener<HttpListenerConfig>[]): s
   ];
 }
 
-type Shared = Pick<LocationContext, 'config' | 'upstreams' | 'definitions' | 'notes'>;
+type Shared = Pick<LocationContext, 'config' | 'upstreams' | 'definitions' | 'notes' | 'settings'>;
 
-function serversOf(
-  listener: NamedListener<HttpListenerConfig>,
-  shared: Shared,
-  settings: ExportSettings,
-): string[] {
+function serversOf(listener: NamedListener<HttpListenerConfig>, shared: Shared): string[] {
+  const { definitions, notes, settings } = shared;
+  const secure = securityOf(listener, settings, notes);
+  if (secure !== null && secure.files.length === 0) {
+    return [
+      ...secure.comments,
+      ...notes.warn(`${listener.path}.tls`, 'nginx has no certificate for it: left out'),
+    ];
+  }
   const routes = routesOf(listener);
-  const hosts = distinctHosts(routes);
-  const connection = (keepsAlive: boolean) =>
-    connectionFields(keepsAlive, settings, shared.definitions);
-  const fields = listenerFields(listener, shared.definitions);
+  const hosts = distinctHosts(routes, secure?.names ?? []);
+  const connection = (keepsAlive: boolean) => connectionFields(keepsAlive, settings, definitions);
+  const told = certificateFields(listener, definitions, notes);
+  const fields = [...listenerFields(listener, definitions), ...told.fields];
   const inherited = setHeaders([
     { name: 'Host', value: '$http_host' },
     ...connection(true),
@@ -118,36 +152,129 @@ function serversOf(
   const context: LocationContext = {
     ...shared,
     listenerIndex: listener.index,
+    scheme: schemeOf(listener.listener),
     fields,
     connection,
     inherited,
   };
-  return hosts.flatMap((host) => {
+  const comments = [...(secure?.comments ?? []), ...told.comments];
+  return hosts.flatMap((host, number) => {
     const { own, idle } = reachable(
       routes.filter(({ route }) => coversHost(route.match.host, host)),
     );
-    const locations = own.map((place) => location(place, context));
+    const identity = secure === null ? null : secure.identityOf(host);
+    // Nobody can ask for this host, because no certificate is for it.
+    if (secure !== null && identity === null && host !== null) return [];
+    const head = [
+      ...(host === null ? comments : []),
+      ...listen(listener, host === null, settings),
+      ...(host === null ? [] : [`server_name ${literal(serverName(host))};`]),
+      ...(secure === null ? [] : secure.lines),
+    ];
+    if (secure !== null && identity === null) {
+      return block('server', [...head, 'ssl_reject_handshake on;', 'return 421;']);
+    }
+    const locations = isNumbered(own)
+      ? [numberedLocations(own, `${listener.index}_${number}`, context)]
+      : own.map((place) => location(place, context));
     const isInherited = own.some(
       ({ route }, i) =>
         route.pool !== null &&
-        locations[i]?.some((line) => /^\s*proxy_set_header/.test(line)) !== true,
+        (isNumbered(own) ||
+          locations[i]?.some((line) => /^\s*proxy_set_header/.test(line)) !== true),
     );
     const last = own.at(-1);
     return block('server', [
-      ...listen(listener, host === null, settings),
-      ...(host === null ? [] : [`server_name ${literal(serverName(host))};`]),
-      ...serverSettings(listener, shared.definitions, shared.notes),
+      ...head,
+      ...certificateLines(identity ?? [], notes),
+      ...serverSettings(listener, definitions, notes),
       ...(isInherited ? inherited : []),
       ...locations.flat(),
       ...idleComments(idle),
-      ...(last !== undefined && matchesEveryPath(last.route) ? [] : notFound(shared.definitions)),
+      ...(isNumbered(own) || (last !== undefined && takesEverything(last.route))
+        ? []
+        : notFound(definitions)),
     ]);
   });
 }
 
+function isNumbered(routes: readonly PlacedRoute[]): boolean {
+  return asksForCertificate(routes);
+}
+
+/** How the blocks of a listener end TLS. */
+interface Security {
+  readonly comments: readonly string[];
+  readonly files: readonly CertificateFiles[];
+  /** What every block says. */
+  readonly lines: readonly string[];
+  /** Names that have a block of their own, because of their certificate. */
+  readonly names: readonly string[];
+  /** null when handshakes for that host are refused. */
+  readonly identityOf: (host: Host) => readonly CertificateFiles[] | null;
+}
+
+function securityOf(
+  { path, listener }: NamedListener<HttpListenerConfig>,
+  settings: ExportSettings,
+  notes: Notes,
+): Security | null {
+  if (listener.protocol !== 'https') return null;
+  const { tls } = listener;
+  const { files, comments } = filesOf(`${path}.tls`, tls, 'nginx', settings, notes);
+  const identities = identitiesOf(files);
+  const isStrict = tls.unknownName === 'reject' && identities !== null;
+  const isOne = !isStrict && (files.length < 2 || identities === null);
+  return {
+    comments: [...comments, ...identityNotes(path, tls, files, identities, notes)],
+    files,
+    lines: [
+      ...serverTlsLines(`${path}.tls`, tls, notes),
+      ...handshakeNotes(path, listener.timeouts.handshake, notes),
+    ],
+    names: isOne ? [] : [...(identities?.byName.keys() ?? [])],
+    identityOf: (host) => {
+      const first = identities?.first ?? files.slice(0, 1);
+      if (isOne || identities === null) return first;
+      const own = host === null ? null : identityFor(serverName(host), identities);
+      return own ?? (isStrict ? null : first);
+    },
+  };
+}
+
+function identityNotes(
+  path: string,
+  tls: ServerTlsConfig,
+  files: readonly CertificateFiles[],
+  identities: Identities | null,
+  notes: Notes,
+): string[] {
+  const isStrict = tls.unknownName === 'reject';
+  return [
+    ...(identities === null && files.length > 1
+      ? notes.warn(
+          `${path}.tls.certificates`,
+          'nginx has to be told the names in certificates, and these could not be read: all clients get the first',
+        )
+      : []),
+    ...(!isStrict
+      ? []
+      : identities === null
+        ? notes.warn(
+            `${path}.tls.unknownName`,
+            'nginx has to be told the names in certificates, and these could not be read: nobody is refused',
+          )
+        : notes.warn(`${path}.tls.unknownName`, 'nginx also refuses clients that ask for no name')),
+  ];
+}
+
 /** All others first: nginx gives the first block of an address what names no host of its. */
-function distinctHosts(routes: readonly PlacedRoute[]): Host[] {
+function distinctHosts(routes: readonly PlacedRoute[], names: readonly string[]): Host[] {
   const hosts = new Map<string, Host>([['', null]]);
+  for (const name of names) {
+    const isBelow = name.startsWith('*.');
+    hosts.set(name, { kind: isBelow ? 'suffix' : 'exact', value: isBelow ? name.slice(1) : name });
+  }
   for (const { route } of routes) {
     if (route.match.host !== null) hosts.set(serverName(route.match.host), route.match.host);
   }
@@ -174,9 +301,11 @@ function listen(
   settings: ExportSettings,
 ): string[] {
   const { address } = listener;
-  // An address has its options once.
+  // An address has its options once, but for those that every block has to repeat.
+  const secure = listener.protocol === 'https' ? ' ssl' : '';
+  const told = listener.proxyProtocol === 'off' ? '' : ' proxy_protocol';
   const options = isFirst ? ` default_server${listenOptions(address, settings)}` : '';
-  return [`listen ${literal(addressText(address))}${options};`];
+  return [`listen ${literal(addressText(address))}${secure}${told}${options};`];
 }
 
 function serverSettings(
@@ -187,6 +316,8 @@ function serverSettings(
   const { timeouts, limits, maxConnections } = listener;
   const read = Math.max(timeouts.responseHeader, timeouts.bodyIdle);
   return [
+    ...believedProxies(path, listener, notes),
+    ...(listener.proxyProtocol === 'off' ? [] : ['real_ip_header proxy_protocol;']),
     `keepalive_timeout ${duration(timeouts.keepAlive)};`,
     `client_header_timeout ${duration(timeouts.requestHeader)};`,
     `client_body_timeout ${duration(timeouts.bodyIdle)};`,

@@ -1,9 +1,12 @@
 // What http and stream listeners share in nginx beside their pools: how they listen, access logs, the bound on connections.
 
 import type { Address } from '../config/address.ts';
+import type { HttpListenerConfig } from '../config/config.ts';
 import type { ExportSettings, Notes } from './exported.ts';
 import { isBothFamilies, isUnix } from './facts.ts';
 import { block, type Definitions, literal } from './nginx-text.ts';
+
+type ProxiedListener = Pick<HttpListenerConfig, 'proxyProtocol' | 'trustedProxies'>;
 
 const STANDARD_OUTPUT = '/dev/stdout';
 const HTTP_RECORD =
@@ -74,6 +77,22 @@ function log(
       'nginx counts seconds, and knows neither routes nor our words for errors',
     ),
     `access_log ${literal(file)} ${format};`,
+  ];
+}
+
+/** Who is told of in PROXY headers that come from these is the client. */
+export function believedProxies(
+  path: string,
+  { proxyProtocol, trustedProxies }: ProxiedListener,
+  notes: Notes,
+): string[] {
+  if (proxyProtocol === 'off') return [];
+  return [
+    ...notes.warn(
+      `${path}.proxyProtocol`,
+      'nginx wants a PROXY header from everybody, and believes the same clients',
+    ),
+    ...trustedProxies.map(({ host, bits }) => `set_real_ip_from ${literal(`${host}/${bits}`)};`),
   ];
 }
 

@@ -1,12 +1,20 @@
 // One route as a location of nginx. Locations are regular expressions in the order of the routes: nginx takes the first
 // that matches, as long as there is no other kind of location but the last one, which takes the rest.
 import { STATUS_CODES } from 'node:http';
-import type { Config, RouteConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { editAnswer, isSame, PLAIN_TEXT } from './answer.ts';
-import { comment, type NamedField, type Notes } from './exported.ts';
-import { authorityOf, decodePath, type PlacedRoute, poolOf, retriesOf } from './facts.ts';
+import { comment, type ExportSettings, type NamedField, type Notes } from './exported.ts';
+import {
+  authorityOf,
+  decodePath,
+  type PlacedRoute,
+  poolOf,
+  type Route,
+  retriesOf,
+} from './facts.ts';
 import { addedFields, editRequest, editResponse, hostField, setHeaders } from './nginx-fields.ts';
 import { block, type Definitions, literal } from './nginx-text.ts';
+import { clientTlsLines } from './nginx-tls.ts';
 import type { Upstreams } from './nginx-upstream.ts';
 import { pcreLiteral, toPcre } from './pcre.ts';
 
@@ -18,8 +26,10 @@ export interface LocationContext {
   readonly upstreams: Upstreams;
   readonly definitions: Definitions;
   readonly notes: Notes;
+  readonly settings: ExportSettings;
   /** The listener's number, for names of variables. */
   readonly listenerIndex: number;
+  readonly scheme: 'http' | 'https';
   /** What every target gets beside Host and what concerns the connection. */
   readonly fields: readonly NamedField[];
   /** Connection and Upgrade, by whether the pool keeps connections. */
@@ -28,26 +38,29 @@ export interface LocationContext {
   readonly inherited: readonly string[];
 }
 
-export function location(place: PlacedRoute, context: LocationContext): string[] {
+/** Under its own path, or under a name that somebody else sends its requests to. */
+export function location(place: PlacedRoute, context: LocationContext, name?: string): string[] {
   const { route, path } = place;
   const title = route.name === null ? path : `${path}, ${route.name}`;
-  return [...comment(title), ...block(locationHead(place), action(place, context))];
+  const expression = pathExpression(route);
+  const own = expression === null ? '/' : `~ ${literal(expression)}`;
+  return [...comment(title), ...block(`location ${name ?? own}`, action(place, context))];
 }
 
 /** What takes the requests that no route matches. */
-export function notFound(definitions: Definitions): string[] {
-  return block('location /', [
+export function notFound(definitions: Definitions, name = '/'): string[] {
+  return block(`location ${name}`, [
     `default_type "${PLAIN_TEXT}";`,
     `return 404 ${definitions.value(`404 ${STATUS_CODES[404]}\n`)};`,
   ]);
 }
 
-function locationHead({ route }: PlacedRoute): string {
-  const { path, pathRegex } = route.match;
-  if (pathRegex !== null) return `location ~ ${literal(toPcre(pathRegex))}`;
-  if (path === null || path.kind === 'any') return 'location /';
+/** What the decoded path of a route's requests has in it; null when every path will do. */
+export function pathExpression({ match: { path, pathRegex } }: Route): string | null {
+  if (pathRegex !== null) return toPcre(pathRegex);
+  if (path === null || path.kind === 'any') return null;
   const text = pcreLiteral(decodePath(path.value));
-  return `location ~ ${literal(path.kind === 'exact' ? `^${text}\\z` : `^${text}(?:/|\\z)`)}`;
+  return path.kind === 'exact' ? `^${text}\\z` : `^${text}(?:/|\\z)`;
 }
 
 function action(place: PlacedRoute, context: LocationContext): string[] {
@@ -96,21 +109,29 @@ function forward(place: PlacedRoute, poolName: string, context: LocationContext)
   const headers = setHeaders(edited.fields);
   const isInherited = headers.join() === context.inherited.join();
   const retries = retriesOf(pool);
+  const secure = clientTlsLines(poolName, pool, context.settings, notes);
   return [
     ...rewrites(route, definitions),
     ...host.comments,
     ...edited.comments,
     ...(isInherited ? [] : headers),
     ...editResponse(route, path, definitions, notes),
+    ...(pool.proxyProtocol === 'off'
+      ? []
+      : notes.warn(
+          `pools.${poolName}.proxyProtocol`,
+          'nginx sends PROXY headers from tcp listeners only: left out',
+        )),
     ...(pool.targets.length > 1 || retries > 0
       ? [`proxy_next_upstream_tries ${retries + 1};`]
       : []),
-    `proxy_pass http://${context.upstreams.nameOf(poolName)};`,
+    ...secure,
+    `proxy_pass ${secure.length === 0 ? 'http' : 'https'}://${context.upstreams.nameOf(poolName)};`,
   ];
 }
 
 /** nginx rewrites decoded paths, and escapes the result when it forwards it. */
-function rewrites({ stripPrefix, addPrefix }: RouteConfig, definitions: Definitions): string[] {
+function rewrites({ stripPrefix, addPrefix }: Route, definitions: Definitions): string[] {
   const add = decodePath(addPrefix);
   const strip = pcreLiteral(decodePath(stripPrefix));
   const rewrite = (regex: string, to: string): string =>
@@ -128,7 +149,7 @@ function rewrites({ stripPrefix, addPrefix }: RouteConfig, definitions: Definiti
 
 function respond(
   { route, path }: PlacedRoute,
-  { status, headers, body }: NonNullable<RouteConfig['respond']>,
+  { status, headers, body }: NonNullable<Route['respond']>,
   context: LocationContext,
 ): string[] {
   const { definitions } = context;
@@ -170,12 +191,13 @@ function respondElsewhere(
 
 function redirect(
   { route, path, index }: PlacedRoute,
-  { to, status }: NonNullable<RouteConfig['redirect']>,
+  { to, status }: NonNullable<Route['redirect']>,
   context: LocationContext,
 ): string[] {
   const { definitions } = context;
   const variables = {
     host: () => ['$http_host'],
+    hostname: () => [hostName(definitions)],
     path: () => [rawPath(route, `${context.listenerIndex}_${index}`, definitions)],
     query: () => ['$is_args', '$args'],
   };
@@ -183,7 +205,7 @@ function redirect(
   const words: string[] = [''];
   for (const { part, text } of to) {
     if (part === 'literal' || part === 'scheme') {
-      words.push(`${words.pop() ?? ''}${part === 'scheme' ? 'http' : text}`);
+      words.push(`${words.pop() ?? ''}${part === 'scheme' ? context.scheme : text}`);
     } else {
       for (const name of variables[part]()) words.push(name, '');
     }
@@ -195,11 +217,18 @@ function redirect(
   ];
 }
 
+/** The Host without its port. */
+function hostName(definitions: Definitions): string {
+  return definitions.variable('hostname', (name) =>
+    block(`map $http_host ${name}`, ['default "";', `"~^(\\\\[[^\\\\]]*\\\\]|[^:]*)" $1;`]),
+  );
+}
+
 /**
  * The path as the client wrote it, with the route's prefixes: nginx's own `$uri` is decoded, and what was escaped
  * in it could end the Location's line.
  */
-function rawPath(route: RouteConfig, name: string, definitions: Definitions): string {
+function rawPath(route: Route, name: string, definitions: Definitions): string {
   const { stripPrefix, addPrefix } = route;
   const strip = pcreLiteral(stripPrefix);
   return definitions.variable(`path_${name}`, (variable) =>
