@@ -3,7 +3,7 @@
 // damaged is named in a warning and counts as absent. Several processes may share a folder: a lock file keeps them
 // from ordering the same certificate at once.
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -177,6 +177,7 @@ export async function openAcmeStorage(options: AcmeStorageOptions): Promise<Acme
     if ((mode & 0o077) !== 0) {
       onWarning(`acme.storage: others may look into ${folder}: chmod 700 it`);
     }
+    await removeRests(own);
     const probe = join(own, `.${randomBytes(4).toString('hex')}.tmp`);
     await (await open(probe, 'wx', 0o600)).close();
     await unlink(probe);
@@ -188,6 +189,16 @@ export async function openAcmeStorage(options: AcmeStorageOptions): Promise<Acme
     );
   }
   return new AcmeStorage(own, onWarning);
+}
+
+/** What was being written when a process ended. */
+async function removeRests(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith('.tmp')) continue;
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > STALE_LOCK_MS) await unlink(path).catch(() => undefined);
+  }
 }
 
 const owner = () => `${hostname()} ${process.pid}\n`;

@@ -1,9 +1,7 @@
 // Certificates by ACME, from the first order to the last renewal: what is stored serves at once, what is missing or
 // due is obtained one certificate at a time, what fails is tried again later while the old one goes on serving.
 // On the main thread. No timer of it keeps a process alive; close() ends all of it.
-import { readFile } from 'node:fs/promises';
 import type { AcmeConfig, Config } from '../config/config.ts';
-import { SluiceError } from '../contract/errors.ts';
 import { credentialsToLoad, type LoadedCertificate } from '../plan/credentials.ts';
 import { makeChallengeCertificate } from './acme-certificates.ts';
 import { type Clock, SYSTEM_CLOCK, sleep, unlessAborted } from './acme-clock.ts';
@@ -12,6 +10,8 @@ import { AcmeError, messageOf } from './acme-error.ts';
 import { renewalAt, retryDelay } from './acme-schedule.ts';
 import { type AcmeStorage, openAcmeStorage, type StoredCertificate } from './acme-storage.ts';
 import { AcmeTransport } from './acme-transport.ts';
+import { loadCas } from './bundle-file.ts';
+import { CredentialReport, credentialsError } from './credential-report.ts';
 import {
   type CredentialSink,
   type CredentialSource,
@@ -43,17 +43,16 @@ export async function openAcme(
   clock: Clock = SYSTEM_CLOCK,
 ): Promise<CredentialSource> {
   const wanted = credentialsToLoad(config).certificates.flatMap(({ key, certificate }) =>
-    'acme' in certificate ? [{ key, names: certificate.acme }] : [],
+    'acme' in certificate ? [{ key, names: [...new Set(certificate.acme)] }] : [],
   );
   if (config.acme === null || wanted.length === 0) return NO_SOURCE;
   const early: string[] = [];
   const reports = { warn: (message: string) => void early.push(message) };
-  const storage = await openAcmeStorage({
-    folder: config.acme.storage,
-    directory: config.acme.directory,
-    onWarning: (message) => reports.warn(message),
-  });
-  const transport = new AcmeTransport({ ca: await readCa(config.acme), now: () => clock.now() });
+  const onWarning = (message: string) => reports.warn(message);
+  const { storage: place, directory } = config.acme;
+  const storage = await openAcmeStorage({ folder: place, directory, onWarning });
+  const ca = await readCa(config.acme, clock.now(), onWarning);
+  const transport = new AcmeTransport({ ca, now: () => clock.now() });
   const entries: Wanted[] = [];
   for (const one of wanted) {
     const stored = await storage.readCertificate(one.names);
@@ -68,15 +67,18 @@ const NO_SOURCE: CredentialSource = {
   close: () => Promise.resolve(),
 };
 
-async function readCa({ ca }: AcmeConfig): Promise<string | null> {
+/** Throws SluiceError `credentials_invalid`. */
+async function readCa(
+  { ca }: AcmeConfig,
+  nowMs: number,
+  onWarning: (message: string) => void,
+): Promise<string | null> {
   if (ca === null) return null;
-  try {
-    return await readFile(ca, 'utf8');
-  } catch (cause) {
-    throw new SluiceError('storage_unusable', `acme.ca: cannot read ${ca}: ${messageOf(cause)}`, {
-      cause,
-    });
-  }
+  const report = new CredentialReport();
+  const pem = await loadCas('acme.ca', ca, { nowMs, isStrict: false }, report);
+  if (pem === null) throw credentialsError(report.problems);
+  for (const { path, message } of report.warnings) onWarning(`${path}: ${message}`);
+  return pem;
 }
 
 interface Parts {

@@ -1,12 +1,16 @@
 // What certificates by ACME leave on disk, and find there again.
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { openAcme } from '../../../src/control/acme.ts';
+import { openAcmeStorage } from '../../../src/control/acme-storage.ts';
 import { AcmeRefusal } from '../../support/acme-jws.ts';
-import { deferred } from '../../support/deadline.ts';
+import { deferred, eventually, within } from '../../support/deadline.ts';
 import { writeText } from '../../support/pki.ts';
 import { acmeFixture, DAY, MINUTE, Site, startSource, until } from './acme-site.ts';
 
@@ -145,6 +149,14 @@ test('a storage that cannot be written to is an error at once', async () => {
   });
 });
 
+test('a file of CAs that is none is an error at once', async () => {
+  const setting = await acme.setUp({ ca: await writeText(acme.folder, 'no-ca.pem', 'hello') });
+  await assert.rejects(openAcme(setting.config, acme.clock), {
+    code: 'credentials_invalid',
+    message: /acme\.ca: expected a PEM file with certificates of CAs but found .*no-ca\.pem/,
+  });
+});
+
 test('a storage that others may look into is named', async () => {
   const setting = await acme.setUp();
   await (await acme.run(setting)).close();
@@ -152,4 +164,68 @@ test('a storage that others may look into is named', async () => {
   const site = new Site();
   await acme.run({ ...setting, site });
   assert.match(site.warnings[0] ?? '', /others may look into .*storage: chmod 700 it/);
+});
+
+const DIRECTORY = 'https://acme.test/directory';
+
+/** Another process on the storage, and the first thing that it says. Killed with the scope. */
+async function startProcess(what: 'lock' | 'write') {
+  const file = fileURLToPath(new URL('../../support/acme-storage-process.ts', import.meta.url));
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', file, what, join(acme.folder, 'storage'), DIRECTORY],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const exit = once(child, 'exit');
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await exit;
+  };
+  acme.scope.defer(kill);
+  const [said] = (await within(once(child.stdout, 'data'), 'its first word')) as [Buffer];
+  return { said: String(said).trim(), kill };
+}
+
+test('one process keeps a lock from another, and only for as long as it lives', async () => {
+  const first = await startProcess('lock');
+  assert.equal(first.said, 'locked');
+  assert.equal((await startProcess('lock')).said, 'refused');
+  await first.kill();
+  assert.equal((await startProcess('lock')).said, 'locked');
+});
+
+test('what several processes write at once is whole whenever it is read', async () => {
+  const warnings: string[] = [];
+  const storage = await openAcmeStorage({
+    folder: join(acme.folder, 'storage'),
+    directory: DIRECTORY,
+    onWarning: (message) => warnings.push(message),
+  });
+  const writers = await Promise.all([startProcess('write'), startProcess('write')]);
+  const seen = new Set<string>();
+  await eventually('both to have written', async () => {
+    const account = await storage.readAccount();
+    if (account !== null) {
+      assert.equal(account.key.reveal().length, 200_029);
+      seen.add(account.url?.split('/').at(-2) ?? '');
+    }
+    return seen.size === 2;
+  });
+  for (const { kill } of writers) await kill();
+  assert.equal((await storage.readAccount())?.key.reveal().length, 200_029);
+  assert.deepEqual(warnings, []);
+});
+
+test('what a process left half written is taken away later', async () => {
+  const options = { folder: join(acme.folder, 'storage'), directory: DIRECTORY };
+  const open = () => openAcmeStorage({ ...options, onWarning: assert.fail });
+  await open();
+  const [own = ''] = acme.filesOf(/^acme\.test-\w+$/);
+  const [old, fresh] = [join(own, 'a.json.1-0.tmp'), join(own, 'b.json.2-0.tmp')];
+  writeFileSync(old, 'half');
+  writeFileSync(fresh, 'half');
+  const hours = new Date(Date.now() - 7_200_000);
+  utimesSync(old, hours, hours);
+  await open();
+  assert.deepEqual(acme.filesOf(/tmp$/), [fresh]);
 });
