@@ -4,7 +4,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseConfig } from '../src/config/parse.ts';
 import { Secret } from '../src/contract/secret.ts';
 import { compile } from '../src/plan/compile.ts';
-import { type Credentials, credentialsToLoad, NO_CREDENTIALS } from '../src/plan/credentials.ts';
+import {
+  bundleKey,
+  type Credentials,
+  credentialsToLoad,
+  NO_CREDENTIALS,
+} from '../src/plan/credentials.ts';
 import { encodePlan } from '../src/plan/encode.ts';
 
 const SEEDS: Record<string, unknown> = {
@@ -148,7 +153,7 @@ function standIns(config: ReturnType<typeof parseConfig>): Credentials {
         return [key, loaded] as const;
       }),
     ),
-    bundles: new Map(bundles.map(({ file }) => [file, `PEM of ${file}`])),
+    bundles: new Map(bundles.map(({ kind, file }) => [bundleKey(kind, file), `PEM of ${file}`])),
     tlsChallenges: new Map(),
   };
 }

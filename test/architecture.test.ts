@@ -57,11 +57,10 @@ const documents = [
 
 group('the tree', () => {
   test('has files on every floor that is listed and built', () => {
-    const planned = ['native/tls'];
     const files = [...src, ...native].map(({ file }) => file);
     for (const { at } of [...TS_STOREYS, ...CPP_STOREYS]) {
       const isThere = files.some((file) => file === at || file.startsWith(`${at}/`));
-      assert.equal(isThere, !planned.includes(at), at);
+      assert.ok(isThere, at);
     }
   });
 

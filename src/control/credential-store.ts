@@ -245,9 +245,9 @@ function namesOfChanges(before: FileCredentials, next: FileCredentials): readonl
   for (const [key, now] of next.certificates) {
     if (!isSame(before.certificates.get(key), now)) names.add(now.name);
   }
-  for (const [file, pem] of next.bundles) {
-    if (before.bundles.get(file) !== pem)
-      names.add(file === SYSTEM_CAS ? "the system's CAs" : file);
+  for (const [key, pem] of next.bundles) {
+    if (before.bundles.get(key) === pem) continue;
+    names.add(key === SYSTEM_CAS ? "the system's CAs" : key.replace(/^crl /, ''));
   }
   return [...names];
 }

@@ -1,6 +1,7 @@
 // All credentials of a configuration, from their files: everything that is wrong is found at once.
 import type { Config } from '../config/config.ts';
 import {
+  bundleKey,
   type Credentials,
   credentialsToLoad,
   type KeyPairConfig,
@@ -23,7 +24,7 @@ export interface LoadOptions {
 export interface FileCredentials {
   /** Those of files, by certificateKey(). */
   readonly certificates: ReadonlyMap<string, LoadedCertificate>;
-  /** By file name. */
+  /** By bundleKey(). */
   readonly bundles: ReadonlyMap<string, string>;
   readonly report: CredentialReport;
 }
@@ -57,7 +58,9 @@ export async function readCredentials(
   }
   return {
     certificates: mapOf(certificates.map(({ key, loaded }) => [key, loaded])),
-    bundles: mapOf([...cas, ...lists].map(({ bundle, loaded }) => [bundle.file, loaded])),
+    bundles: mapOf(
+      [...cas, ...lists].map(({ bundle, loaded }) => [bundleKey(bundle.kind, bundle.file), loaded]),
+    ),
     report,
   };
 }

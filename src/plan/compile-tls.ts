@@ -7,9 +7,11 @@ import type {
   ServerTlsConfig,
 } from '../config/config.ts';
 import {
+  bundleKey,
   type Credentials,
   certificateKey,
   type LoadedCertificate,
+  type NeededBundle,
   SYSTEM_CAS,
 } from './credentials.ts';
 import type {
@@ -51,8 +53,8 @@ export function compileServerTls(
     sessionSeconds: Math.ceil(tls.sessionLifetime / 1000),
     clientCertificates: {
       mode: asked?.mode ?? 'off',
-      ca: bundle(credentials, asked?.ca ?? null),
-      crl: bundle(credentials, asked?.crl ?? null),
+      ca: bundle(credentials, 'ca', asked?.ca ?? null),
+      crl: bundle(credentials, 'crl', asked?.crl ?? null),
       headers: Object.entries(asked?.headers ?? {}).map(([field, name]) => ({
         field: field as PlanServerTls['clientCertificates']['headers'][number]['field'],
         name,
@@ -73,8 +75,8 @@ export function compileClientTls(
   const pair = tls.certificate;
   return {
     verify: tls.verify,
-    ca: bundle(credentials, tls.ca ?? (tls.verify ? SYSTEM_CAS : null)),
-    crl: bundle(credentials, tls.crl),
+    ca: bundle(credentials, 'ca', tls.ca ?? (tls.verify ? SYSTEM_CAS : null)),
+    crl: bundle(credentials, 'crl', tls.crl),
     certificate:
       pair === null ? null : planCertificate(mustHave(credentials, certificateKey(pair))),
     fingerprints: tls.fingerprints,
@@ -134,9 +136,9 @@ function mustHave(credentials: Credentials, key: string): LoadedCertificate {
   return loaded;
 }
 
-function bundle(credentials: Credentials, file: string | null): string {
+function bundle(credentials: Credentials, kind: NeededBundle['kind'], file: string | null): string {
   if (file === null) return '';
-  const pem = credentials.bundles.get(file);
+  const pem = credentials.bundles.get(bundleKey(kind, file));
   if (pem === undefined) throw new TypeError(`a bundle was not loaded: ${file}`);
   return pem;
 }

@@ -22,7 +22,7 @@ export interface LoadedCertificate {
 export interface Credentials {
   /** By certificateKey(). */
   readonly certificates: ReadonlyMap<string, LoadedCertificate>;
-  /** PEM by file name; the system's CAs by SYSTEM_CAS. */
+  /** PEM by bundleKey(). */
   readonly bundles: ReadonlyMap<string, string>;
   /** Answers to http-01 challenges that are under way (RFC 8555, section 8.3): token -> key authorization. */
   readonly httpChallenges: ReadonlyMap<string, string>;
@@ -60,6 +60,11 @@ export interface NeededCertificate {
   readonly isServer: boolean;
 }
 
+/** One file may hold CAs and revocation lists: each is a bundle of its own. */
+export function bundleKey(kind: NeededBundle['kind'], file: string): string {
+  return kind === 'ca' ? file : `crl ${file}`;
+}
+
 export interface NeededBundle {
   /** `listeners.web.tls.clientCertificates.ca`. */
   readonly path: string;
@@ -80,7 +85,9 @@ export function credentialsToLoad(config: Config): {
     if (!certificates.has(key)) certificates.set(key, { path, key, certificate, isServer });
   };
   const noteBundle = (path: string, kind: NeededBundle['kind'], file: string | null) => {
-    if (file !== null && !bundles.has(file)) bundles.set(file, { path, kind, file });
+    if (file === null) return;
+    const key = bundleKey(kind, file);
+    if (!bundles.has(key)) bundles.set(key, { path, kind, file });
   };
   for (const [name, listener] of Object.entries(config.listeners)) {
     const tls = serverTlsOf(listener);

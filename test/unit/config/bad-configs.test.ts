@@ -1,5 +1,5 @@
 // What is said about each mistake, word for word; those of TLS are in bad-tls-configs.test.ts.
-import { describeTable, LISTENERS, POOLS } from './mistakes.ts';
+import { describeTable, LISTENERS, POOLS, type Row } from './mistakes.ts';
 
 const topLevel = (text: string) => `${LISTENERS}\n${POOLS}\n${text}`;
 const listener = (text: string) => `${POOLS}\nlisteners: { web: ${text} }`;

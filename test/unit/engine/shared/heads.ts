@@ -67,6 +67,6 @@ export function listenerWith(
   isTrusted: boolean,
 ): LiveListener {
   const plan = { name: 'web', forwarded, serverTls: null } as PlanListener;
-  const listener = { plan, stats: new EntityStats(), log: null, pool: null };
+  const listener = { plan, tls: null, stats: new EntityStats(), log: null, pool: null };
   return { ...listener, isTrusted: () => isTrusted } as unknown as LiveListener;
 }
