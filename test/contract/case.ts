@@ -20,6 +20,7 @@ import {
 } from '../support/running-engine.ts';
 import type { Closable, Scope } from '../support/scope.ts';
 import { startTcpTarget, type TcpTarget, type TcpTargetOptions } from '../support/tcp-target.ts';
+import { connectTls, type TlsClient, type TlsClientOptions } from '../support/tls-client.ts';
 
 export interface Case {
   /** A sentence; unique within its feature. */
@@ -86,11 +87,21 @@ export class CaseContext {
     return this.own(await startBlackholeTarget());
   }
 
-  /** A path for a unix socket in a folder that goes with the case. */
-  async unixPath(): Promise<string> {
+  /** A connection over TLS whose handshake is done. */
+  async tls(port: number, options: TlsClientOptions = {}): Promise<TlsClient> {
+    return this.own(await connectTls(port, options));
+  }
+
+  /** An empty folder that goes with the case. */
+  async folder(): Promise<string> {
     const folder = await mkdtemp(path.join(tmpdir(), 'sluice-'));
     this.defer(() => rm(folder, { recursive: true, force: true }));
-    return path.join(folder, 'it.sock');
+    return folder;
+  }
+
+  /** A path for a unix socket in a folder that goes with the case. */
+  async unixPath(): Promise<string> {
+    return path.join(await this.folder(), 'it.sock');
   }
 
   async connect(where: number | string, options: ConnectOptions = {}): Promise<RawConnection> {

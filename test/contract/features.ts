@@ -13,10 +13,12 @@ import { rewriting } from './cases/http-rewriting.ts';
 import { routes } from './cases/http-routes.ts';
 import { httpUpgrade } from './cases/http-upgrade.ts';
 import { lifecycle } from './cases/lifecycle.ts';
+import { proxyProtocol } from './cases/proxy-protocol.ts';
 import { reload } from './cases/reload.ts';
 import { stats } from './cases/stats.ts';
 import { tcp } from './cases/tcp.ts';
 import { tcpConnections } from './cases/tcp-connections.ts';
+import { tlsTermination } from './cases/tls-termination.ts';
 import { udpRelay } from './cases/udp.ts';
 
 export const FEATURES: readonly Feature[] = [
@@ -36,10 +38,12 @@ export const FEATURES: readonly Feature[] = [
   httpLimits,
   httpAborts,
   httpRetry,
+  proxyProtocol,
   balance,
   ejections,
   stats,
   accessLogs,
   lifecycle,
   reload,
+  tlsTermination,
 ];

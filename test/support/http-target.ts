@@ -61,6 +61,16 @@ export class HttpTarget {
     return this.#tcp.connections;
   }
 
+  /** Connections accepted, whatever became of their TLS handshakes. */
+  get accepts(): number {
+    return this.#tcp.accepts;
+  }
+
+  /** Codes of TLS handshakes that failed. */
+  get failures(): readonly string[] {
+    return this.#tcp.failures;
+  }
+
   get open(): number {
     return this.#tcp.open;
   }

@@ -9,6 +9,8 @@ export type EndKind = 'fin' | 'reset' | 'local';
 
 export class RawConnection {
   readonly socket: net.Socket;
+  /** What carries it: the same, or the socket below TLS. */
+  readonly raw: net.Socket;
   /** Resolves when the other side's FIN, or the end of the connection, was seen. */
   readonly ended: Promise<void>;
   /** Resolves when both directions are done with. */
@@ -19,9 +21,13 @@ export class RawConnection {
   #hasEnded = false;
   #isClosed = false;
 
-  constructor(socket: net.Socket, options: { readonly record?: boolean } = {}) {
+  constructor(
+    socket: net.Socket,
+    options: { readonly record?: boolean; readonly raw?: net.Socket } = {},
+  ) {
     this.socket = socket;
-    socket.setNoDelay(true);
+    this.raw = options.raw ?? socket;
+    this.raw.setNoDelay(true);
     const ended = deferred<void>();
     const closed = deferred<EndKind>();
     this.ended = ended.promise;
@@ -93,9 +99,15 @@ export class RawConnection {
    * after end() was called.
    */
   reset(): void {
-    const canReset = this.socket.remoteAddress !== undefined && !this.socket.writableEnded;
-    if (canReset) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    const canReset = this.raw.remoteAddress !== undefined && !this.raw.writableEnded;
+    if (canReset) this.raw.resetAndDestroy();
+    else this.raw.destroy();
+    this.socket.destroy();
+  }
+
+  /** Ends the connection below TLS, without a word of it (close_notify): a truncation. */
+  cut(): void {
+    this.raw.end();
   }
 
   close(): void {

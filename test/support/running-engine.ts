@@ -1,9 +1,11 @@
-// An engine under test: a configuration as a person writes it goes through parseConfig and compile, as in
-// production, and is applied to an engine that `create` makes.
+// An engine under test: a configuration as a person writes it goes through parseConfig, loadCredentials and compile, as
+// in production, and is applied to an engine that `create` makes.
 import { parseConfig } from '../../src/config/parse.ts';
 import type { SocketAddress } from '../../src/contract/address.ts';
+import { loadCredentials } from '../../src/control/credentials.ts';
 import type { Engine, EngineOptions, TargetState } from '../../src/engine/engine.ts';
 import { compile } from '../../src/plan/compile.ts';
+import type { Credentials } from '../../src/plan/credentials.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { readStatsView, type StatsView } from './stats-view.ts';
 
@@ -28,9 +30,11 @@ export class RunningEngine {
     });
   }
 
-  /** Starts, or reloads. */
-  async apply(input: unknown): Promise<void> {
-    const plan = compile(parseConfig(input), new Map(), this.#version + 1);
+  /** Starts, or reloads. `supplied` is what comes from no file. */
+  async apply(input: unknown, supplied: Partial<Credentials> = {}): Promise<void> {
+    const config = parseConfig(input);
+    const { credentials } = await loadCredentials(config);
+    const plan = compile(config, new Map(), this.#version + 1, { ...credentials, ...supplied });
     this.#bound = await this.engine.apply(plan);
     this.#plan = plan;
     this.#version = plan.version;

@@ -1,5 +1,6 @@
 // A TCP target: accepts on a port of its own (or a unix socket) and records every connection.
 import net from 'node:net';
+import tls from 'node:tls';
 import { DEADLINE_MS, within } from './deadline.ts';
 import { RawConnection } from './raw-connection.ts';
 
@@ -9,25 +10,58 @@ export interface TcpTargetOptions {
   readonly port?: number;
   readonly unixPath?: string;
   readonly record?: boolean;
+  /** Speaks TLS; connections count once their handshake is done. */
+  readonly tls?: TlsTargetOptions;
   readonly onConnection?: (connection: RawConnection, target: TcpTarget) => void;
+}
+
+export interface TlsTargetOptions extends tls.SecureContextOptions {
+  readonly requestCert?: boolean;
+  /** Of clients without a good certificate, when they are asked for one. */
+  readonly rejectUnauthorized?: boolean;
 }
 
 export class TcpTarget {
   readonly connections: RawConnection[] = [];
+  /** Connections accepted, whatever became of their handshakes. */
+  accepts = 0;
+  /** Codes of handshakes that failed. */
+  readonly failures: string[] = [];
+  readonly #context: tls.SecureContext | null;
   readonly #listener: net.Server;
   readonly #waiting = new Set<() => void>();
   #taken = 0;
 
   constructor(options: TcpTargetOptions) {
-    this.#listener = net.createServer({ allowHalfOpen: true }, (socket) => {
-      const connection = new RawConnection(
-        socket,
-        options.record === undefined ? {} : { record: options.record },
-      );
-      this.connections.push(connection);
-      options.onConnection?.(connection, this);
-      for (const wake of [...this.#waiting]) wake();
+    this.#context = options.tls === undefined ? null : tls.createSecureContext(options.tls);
+    this.#listener = net.createServer({ allowHalfOpen: true }, (raw) => {
+      this.accepts++;
+      if (this.#context === null) this.#begin(raw, raw, options);
+      else this.#handshake(raw, this.#context, options);
     });
+  }
+
+  #handshake(raw: net.Socket, secureContext: tls.SecureContext, options: TcpTargetOptions): void {
+    const { requestCert = false, rejectUnauthorized = false } = options.tls ?? {};
+    raw.on('error', () => {});
+    const secure = new tls.TLSSocket(raw, {
+      isServer: true,
+      secureContext,
+      requestCert,
+      rejectUnauthorized,
+    });
+    secure.once('secure', () => this.#begin(secure, raw, options));
+    secure.on('error', (error) => {
+      this.failures.push((error as NodeJS.ErrnoException).code ?? error.message);
+    });
+  }
+
+  #begin(socket: net.Socket, raw: net.Socket, options: TcpTargetOptions): void {
+    const { record } = options;
+    const connection = new RawConnection(socket, record === undefined ? { raw } : { raw, record });
+    this.connections.push(connection);
+    options.onConnection?.(connection, this);
+    for (const wake of [...this.#waiting]) wake();
   }
 
   get port(): number {
