@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import type { Config } from '../config/config.ts';
 import { loadConfigFile } from '../config/load.ts';
+import { readCredentials } from '../control/credentials.ts';
 import type { Exported, ExportSettings } from '../export/exported.ts';
 
 export const EXPORT_PROGRAMS = ['nginx', 'haproxy'] as const;
@@ -24,7 +25,10 @@ export async function exportTo(
 ): Promise<void> {
   const config = await loadConfigFile(file);
   const workers = flags.workers ?? config.workers;
+  // What cannot be read is left out: an export is often made where the keys are not.
+  const { certificates } = await readCredentials(config);
   const settings: ExportSettings = {
+    certificates,
     workers: workers === 'auto' ? availableParallelism() : workers,
     connections: flags.connections,
     ...(flags.folder === undefined ? {} : { folder: flags.folder }),

@@ -1,7 +1,6 @@
 // HTTP listeners as server blocks of nginx: one for each host that the routes name and one for all others, each with the
 // routes that its requests can meet, in order.
-import type { Config, HttpListenerConfig, ServerTlsConfig } from '../config/config.ts';
-import { certificateKey } from '../plan/credentials.ts';
+import type { Config, HttpListenerConfig } from '../config/config.ts';
 import { DEFAULT_HTTP } from './defaults.ts';
 import { duration, type ExportSettings, type Notes } from './exported.ts';
 import {
@@ -11,7 +10,6 @@ import {
   isAnyPort,
   type NamedListener,
   type PlacedRoute,
-  type Route,
   reachable,
   routesOf,
   schemeOf,
@@ -27,18 +25,10 @@ import { connectionFields, passedFields, setHeaders } from './nginx-fields.ts';
 import { listenerFields } from './nginx-forwarded.ts';
 import { believedProxies, httpLog, limitConnections, listenOptions } from './nginx-listener.ts';
 import { type LocationContext, location, notFound } from './nginx-route.ts';
+import { type Host, namesKnown, securityOf, serverName } from './nginx-security.ts';
 import { block, Definitions, literal } from './nginx-text.ts';
-import { certificateLines, handshakeNotes, serverTlsLines } from './nginx-tls.ts';
+import { certificateLines } from './nginx-tls.ts';
 import { upstreamsOf } from './nginx-upstream.ts';
-import {
-  type CertificateFiles,
-  filesOf,
-  type Identities,
-  identitiesOf,
-  identityFor,
-} from './tls.ts';
-
-type Host = Route['match']['host'];
 
 export function httpContext(config: Config, settings: ExportSettings, notes: Notes): string[] {
   const listeners = httpListeners(config);
@@ -111,10 +101,6 @@ function nameTables(
   ];
 }
 
-function namesKnown({ certificates }: ServerTlsConfig, { certificates: known }: ExportSettings) {
-  return certificates.flatMap((one) => known?.get(certificateKey(one))?.hosts ?? []);
-}
-
 function fieldTables(listeners: readonly NamedListener<HttpListenerConfig>[]): string[] {
   const names = listeners
     .flatMap(routesOf)
@@ -174,14 +160,14 @@ function serversOf(listener: NamedListener<HttpListenerConfig>, shared: Shared):
     if (secure !== null && identity === null) {
       return block('server', [...head, 'ssl_reject_handshake on;', 'return 421;']);
     }
-    const locations = isNumbered(own)
+    const isNumbered = asksForCertificate(own);
+    const locations = isNumbered
       ? [numberedLocations(own, `${listener.index}_${number}`, context)]
       : own.map((place) => location(place, context));
     const isInherited = own.some(
       ({ route }, i) =>
         route.pool !== null &&
-        (isNumbered(own) ||
-          locations[i]?.some((line) => /^\s*proxy_set_header/.test(line)) !== true),
+        (isNumbered || locations[i]?.some((line) => /^\s*proxy_set_header/.test(line)) !== true),
     );
     const last = own.at(-1);
     return block('server', [
@@ -191,81 +177,11 @@ function serversOf(listener: NamedListener<HttpListenerConfig>, shared: Shared):
       ...(isInherited ? inherited : []),
       ...locations.flat(),
       ...idleComments(idle),
-      ...(isNumbered(own) || (last !== undefined && takesEverything(last.route))
+      ...(isNumbered || (last !== undefined && takesEverything(last.route))
         ? []
         : notFound(definitions)),
     ]);
   });
-}
-
-function isNumbered(routes: readonly PlacedRoute[]): boolean {
-  return asksForCertificate(routes);
-}
-
-/** How the blocks of a listener end TLS. */
-interface Security {
-  readonly comments: readonly string[];
-  readonly files: readonly CertificateFiles[];
-  /** What every block says. */
-  readonly lines: readonly string[];
-  /** Names that have a block of their own, because of their certificate. */
-  readonly names: readonly string[];
-  /** null when handshakes for that host are refused. */
-  readonly identityOf: (host: Host) => readonly CertificateFiles[] | null;
-}
-
-function securityOf(
-  { path, listener }: NamedListener<HttpListenerConfig>,
-  settings: ExportSettings,
-  notes: Notes,
-): Security | null {
-  if (listener.protocol !== 'https') return null;
-  const { tls } = listener;
-  const { files, comments } = filesOf(`${path}.tls`, tls, 'nginx', settings, notes);
-  const identities = identitiesOf(files);
-  const isStrict = tls.unknownName === 'reject' && identities !== null;
-  const isOne = !isStrict && (files.length < 2 || identities === null);
-  return {
-    comments: [...comments, ...identityNotes(path, tls, files, identities, notes)],
-    files,
-    lines: [
-      ...serverTlsLines(`${path}.tls`, tls, notes),
-      ...handshakeNotes(path, listener.timeouts.handshake, notes),
-    ],
-    names: isOne ? [] : [...(identities?.byName.keys() ?? [])],
-    identityOf: (host) => {
-      const first = identities?.first ?? files.slice(0, 1);
-      if (isOne || identities === null) return first;
-      const own = host === null ? null : identityFor(serverName(host), identities);
-      return own ?? (isStrict ? null : first);
-    },
-  };
-}
-
-function identityNotes(
-  path: string,
-  tls: ServerTlsConfig,
-  files: readonly CertificateFiles[],
-  identities: Identities | null,
-  notes: Notes,
-): string[] {
-  const isStrict = tls.unknownName === 'reject';
-  return [
-    ...(identities === null && files.length > 1
-      ? notes.warn(
-          `${path}.tls.certificates`,
-          'nginx has to be told the names in certificates, and these could not be read: all clients get the first',
-        )
-      : []),
-    ...(!isStrict
-      ? []
-      : identities === null
-        ? notes.warn(
-            `${path}.tls.unknownName`,
-            'nginx has to be told the names in certificates, and these could not be read: nobody is refused',
-          )
-        : notes.warn(`${path}.tls.unknownName`, 'nginx also refuses clients that ask for no name')),
-  ];
 }
 
 /** All others first: nginx gives the first block of an address what names no host of its. */
@@ -279,10 +195,6 @@ function distinctHosts(routes: readonly PlacedRoute[], names: readonly string[])
     if (route.match.host !== null) hosts.set(serverName(route.match.host), route.match.host);
   }
   return [...hosts.values()];
-}
-
-function serverName(host: NonNullable<Host>): string {
-  return host.kind === 'suffix' ? `*${host.value}` : host.value;
 }
 
 /** Whether every request that `block` gets has a host that `wanted` matches; nginx picks the closest block. */

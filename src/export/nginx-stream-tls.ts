@@ -36,7 +36,7 @@ export function streamTls(
       ...(identities === null || identities.byName.size === 0 || isOneForAll(identities)
         ? only(path, files, identities, notes)
         : byName(path, index, identities, definitions, notes)),
-      ...serverTlsLines(`${path}.tls`, tls, notes),
+      ...serverTlsLines(tls),
       `ssl_handshake_timeout ${duration(listener.timeouts.handshake)};`,
       ...(tls.alpn.length === 0 ? [] : [`ssl_alpn ${tls.alpn.map(literal).join(' ')};`]),
       ...(tls.unknownName === 'reject'

@@ -35,7 +35,7 @@ export class Definitions {
 
   get lines(): string[] {
     const many =
-      this.#blocks.size > 50 ? [`variables_hash_max_size ${this.#blocks.size * 64};`] : [];
+      this.#blocks.size > 25 ? [`variables_hash_max_size ${this.#blocks.size * 64};`] : [];
     return [...many, ...[...this.#blocks.values()].flat()];
   }
 

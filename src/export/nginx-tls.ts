@@ -38,7 +38,7 @@ export function certificateLines(files: readonly CertificateFiles[], notes: Note
 }
 
 /** Everything but the certificates. */
-export function serverTlsLines(at: string, tls: ServerTlsConfig, notes: Notes): string[] {
+export function serverTlsLines(tls: ServerTlsConfig): string[] {
   const terms = termsOf(tls);
   const asked = tls.clientCertificates;
   return [
@@ -53,10 +53,6 @@ export function serverTlsLines(at: string, tls: ServerTlsConfig, notes: Notes): 
           `ssl_verify_depth ${DEPTH};`,
           `ssl_client_certificate ${literal(asked.ca)};`,
           ...(asked.crl === null ? [] : [`ssl_crl ${literal(asked.crl)};`]),
-          ...notes.warn(
-            `${at}.clientCertificates`,
-            'nginx ends no handshake for the want of a certificate: it answers 400 afterwards',
-          ),
         ]),
   ];
 }
