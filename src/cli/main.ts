@@ -4,6 +4,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { configJsonSchema } from '../config/schema.ts';
 import { ENGINE_NAMES } from '../engine/engine.ts';
 import { bench } from './bench.ts';
+import { certSelfSigned } from './cert.ts';
 import { check } from './check.ts';
 import { demo, listExamples } from './demo.ts';
 import { explain } from './explain.ts';
@@ -36,15 +37,30 @@ program
 
 program
   .command('check')
-  .description('tell everything that is wrong with a configuration')
+  .description('tell everything that is wrong with a configuration and its certificates')
   .argument('<file>')
   .action(check);
+
+program
+  .command('cert')
+  .description('certificates for development')
+  .command('self-signed')
+  .description('write NAME.pem and NAME.key, which vouch for themselves')
+  .argument('<name...>', 'host names and IP addresses, such as localhost 127.0.0.1')
+  .option('--days <n>', 'how long it is valid', parseDays, 90)
+  .option('--out <folder>', 'where to write', '.')
+  .addOption(new Option('--key <type>', 'type of the key').choices(['ec', 'rsa']).default('ec'))
+  .option('--force', 'overwrite files that exist')
+  .action(certSelfSigned);
 
 program
   .command('explain')
   .description('tell where a request would go and why, without sending it')
   .argument('<file>')
-  .requiredOption('--request <request>', "such as 'GET http://example.com:8080/path'")
+  .requiredOption(
+    '--request <request>',
+    "such as 'GET https://example.com:8443/path', or tls://example.com:5433",
+  )
   .option('--header <header>', "such as 'Host: example.com'; may be repeated", collect, [])
   .option('--client <ip>', "the client's address", '127.0.0.1')
   .action(explain);
@@ -101,6 +117,12 @@ function parseConnections(text: string): number {
   if (Number.isInteger(connections) && connections >= 1 && connections <= 10_000_000)
     return connections;
   throw new InvalidArgumentError('expected a whole number from 1 to 10,000,000.');
+}
+
+function parseDays(text: string): number {
+  const days = Number(text);
+  if (Number.isInteger(days) && days >= 1 && days <= 3650) return days;
+  throw new InvalidArgumentError('expected a whole number from 1 to 3,650.');
 }
 
 function collect(value: string, earlier: readonly string[]): readonly string[] {
