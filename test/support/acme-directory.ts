@@ -1,28 +1,20 @@
 // A small ACME directory (RFC 8555) for tests: it verifies what it is sent, goes and looks whether challenges are
-// answered, and issues certificates of an authority of its own. It fails on demand. Everything is in memory.
-import { type JsonWebKey, randomBytes } from 'node:crypto';
+// answered, and issues certificates of an authority of its own. It fails on demand.
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
+import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { x509 } from '../../src/control/x509.ts';
-import { AcmeRefusal, malformed, Nonces, readSigned, type Signed, thumbprint } from './acme-jws.ts';
-import { type ValidationPorts, validate } from './acme-validation.ts';
-import { type Authority, createAuthority } from './pki.ts';
+import { AcmeRefusal, malformed, Nonces, readSigned, wordRefusal } from './acme-jws.ts';
+import {
+  type Account,
+  AcmeLedger,
+  type AcmeStep,
+  type OrderState,
+  type Reply,
+} from './acme-ledger.ts';
+import type { ValidationPorts } from './acme-validation.ts';
+import { createAuthority } from './pki.ts';
 import type { Scope } from './scope.ts';
-
-/** Where a request goes to: what failures are ordered for. */
-export type AcmeStep =
-  | 'directory'
-  | 'newNonce'
-  | 'newAccount'
-  | 'account'
-  | 'newOrder'
-  | 'order'
-  | 'authorization'
-  | 'challenge'
-  | 'finalize'
-  | 'certificate';
 
 export interface AcmeFault {
   readonly at: AcmeStep;
@@ -41,76 +33,23 @@ export interface AcmeDirectoryOptions {
   readonly backdateMs?: number;
 }
 
-interface Account {
-  readonly url: string;
-  readonly jwk: JsonWebKey;
-  contact: readonly string[];
-}
-
-interface AuthorizationState {
-  readonly name: string;
-  readonly account: Account;
-  status: 'pending' | 'valid' | 'invalid';
-  readonly challenges: ChallengeState[];
-}
-
-interface ChallengeState {
-  readonly type: string;
-  readonly token: string;
-  status: 'pending' | 'processing' | 'valid' | 'invalid';
-  error: object | null;
-}
-
-interface OrderState {
-  readonly account: Account;
-  readonly names: readonly string[];
-  readonly authorizations: readonly number[];
-  status: 'pending' | 'ready' | 'processing' | 'valid' | 'invalid';
-  chain: string | null;
-}
-
-interface Reply {
-  readonly status: number;
-  readonly body: object | string;
-  readonly location?: string;
-}
-
-const TYPES = ['http-01', 'tls-alpn-01', 'dns-01'];
-
 export class TestAcmeDirectory {
-  /** Where it goes to validate; set when the proxy under test is bound. */
-  ports: ValidationPorts = {};
-  lifetimeMs: number;
-  readonly backdateMs: number;
   /** Every step that was asked for, in order. */
   readonly steps: AcmeStep[] = [];
-  readonly accounts: Account[] = [];
-  readonly orders: OrderState[] = [];
-  readonly issuer: Authority;
   /** PEM: clients believe what is issued by it. */
   readonly issuerCa: string;
   /** PEM: acme.ca. */
   readonly ca: string;
-  readonly #authorizations: AuthorizationState[] = [];
+  readonly #ledger: AcmeLedger;
   readonly #faults: { fault: AcmeFault; left: number }[] = [];
   readonly #nonces = new Nonces();
-  readonly #server;
-  readonly #now: () => number;
+  readonly #server: Server;
 
   /** Use startAcmeDirectory(). */
-  constructor(
-    root: Authority,
-    issuer: Authority,
-    own: Authority,
-    identity: Identity,
-    options: AcmeDirectoryOptions,
-  ) {
-    this.#now = options.now ?? Date.now;
-    this.lifetimeMs = options.lifetimeMs ?? 90 * 86_400_000;
-    this.backdateMs = options.backdateMs ?? 3_600_000;
-    this.issuer = issuer;
-    this.issuerCa = root.certPem;
-    this.ca = own.certPem;
+  constructor(ledger: AcmeLedger, { issuerCa, ca, identity }: Papers) {
+    this.#ledger = ledger;
+    this.issuerCa = issuerCa;
+    this.ca = ca;
     this.#server = createServer(
       identity,
       (request, response) => void this.#serve(request, response),
@@ -118,7 +57,24 @@ export class TestAcmeDirectory {
   }
 
   get url(): string {
-    return `${this.#base}/directory`;
+    return `${this.#ledger.base}/directory`;
+  }
+
+  get accounts(): readonly Account[] {
+    return this.#ledger.accounts;
+  }
+
+  get orders(): readonly OrderState[] {
+    return this.#ledger.orders;
+  }
+
+  get ports(): ValidationPorts {
+    return this.#ledger.ports;
+  }
+
+  /** Where it goes to validate; set when the proxy under test is bound. */
+  set ports(ports: ValidationPorts) {
+    this.#ledger.ports = ports;
   }
 
   /** The next requests to a step fare like this. */
@@ -133,22 +89,20 @@ export class TestAcmeDirectory {
 
   /** As directories for tests do when they are set up anew. */
   forgetAccounts(): void {
-    this.accounts.length = 0;
+    this.#ledger.accounts.length = 0;
   }
 
   async listen(): Promise<void> {
     this.#server.listen(0, '127.0.0.1');
     await once(this.#server, 'listening');
+    const { port } = this.#server.address() as AddressInfo;
+    this.#ledger.base = `https://localhost:${port}`;
   }
 
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, 'close');
-  }
-
-  get #base(): string {
-    return `https://localhost:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -169,7 +123,7 @@ export class TestAcmeDirectory {
       for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
       response.statusCode = refusal.status;
       response.setHeader('Content-Type', 'application/problem+json');
-      response.end(JSON.stringify(problem(refusal)));
+      response.end(JSON.stringify(wordRefusal(refusal)));
     }
   }
 
@@ -186,12 +140,13 @@ export class TestAcmeDirectory {
     if (request.headers['content-type'] !== 'application/jose+json') {
       throw new AcmeRefusal(415, 'malformed', 'application/jose+json alone');
     }
-    const url = this.#base + path;
-    const keyOf = (kid: string) => this.#account(kid).jwk;
+    const ledger = this.#ledger;
+    const url = ledger.base + path;
+    const keyOf = (kid: string) => ledger.account(kid).jwk;
     const signed = readSigned({ url, body, nonces: this.#nonces, keyOf });
-    if (step === 'newAccount') return this.#newAccount(signed);
+    if (step === 'newAccount') return ledger.newAccount(signed);
     if (signed.kid === null) throw malformed('kid, not jwk');
-    return this.#act(step, index, this.#account(signed.kid), signed.payload);
+    return ledger.act(step, index, ledger.account(signed.kid), signed.payload);
   }
 
   async #suffer(step: AcmeStep): Promise<void> {
@@ -203,7 +158,7 @@ export class TestAcmeDirectory {
   }
 
   #resources(): object {
-    const base = this.#base;
+    const { base } = this.#ledger;
     return {
       newNonce: `${base}/newNonce`,
       newAccount: `${base}/newAccount`,
@@ -211,194 +166,13 @@ export class TestAcmeDirectory {
       meta: { termsOfService: `${base}/terms` },
     };
   }
-
-  #account(url: string): Account {
-    const account = this.accounts.find((one) => one.url === url);
-    if (account === undefined) {
-      throw new AcmeRefusal(400, 'accountDoesNotExist', 'this account is not known here');
-    }
-    return account;
-  }
-
-  #newAccount({ jwk, payload }: Signed): Reply {
-    if (jwk === null) throw malformed('jwk, not kid');
-    const known = this.accounts.find((one) => thumbprint(one.jwk) === thumbprint(jwk));
-    if (known !== undefined) return { status: 200, body: shownAccount(known), location: known.url };
-    if (payload?.termsOfServiceAgreed !== true) {
-      throw new AcmeRefusal(403, 'userActionRequired', 'agree to the terms first');
-    }
-    const url = `${this.#base}/account/${randomBytes(6).toString('hex')}`;
-    const account = { url, jwk, contact: contactOf(payload) };
-    this.accounts.push(account);
-    return { status: 201, body: shownAccount(account), location: url };
-  }
-
-  async #act(
-    step: AcmeStep,
-    index: number,
-    account: Account,
-    payload: Signed['payload'],
-  ): Promise<Reply> {
-    switch (step) {
-      case 'account':
-        if (payload?.contact !== undefined) account.contact = contactOf(payload);
-        return { status: 200, body: shownAccount(account) };
-      case 'newOrder':
-        return this.#newOrder(account, payload);
-      case 'authorization':
-        return { status: 200, body: this.#shownAuthorization(index, account) };
-      case 'challenge':
-        return this.#begin(index, account, payload);
-      case 'order':
-        return { status: 200, body: this.#shownOrder(index, account) };
-      case 'finalize':
-        return this.#finalize(index, account, payload);
-      case 'certificate':
-        return { status: 200, body: this.#order(index, account).chain ?? '' };
-      default:
-        throw new AcmeRefusal(404, 'malformed', 'nothing here');
-    }
-  }
-
-  #newOrder(account: Account, payload: Signed['payload']): Reply {
-    const names = ((payload?.identifiers ?? []) as { type: string; value: string }[]).map((one) => {
-      if (one.type !== 'dns') throw new AcmeRefusal(400, 'unsupportedIdentifier', one.type);
-      return one.value;
-    });
-    if (names.length === 0) throw malformed('no identifiers');
-    const authorizations = names.map((name) => {
-      const challenges = TYPES.map((type) => ({
-        type,
-        token: randomBytes(16).toString('base64url'),
-        status: 'pending' as const,
-        error: null,
-      }));
-      return this.#authorizations.push({ name, account, status: 'pending', challenges }) - 1;
-    });
-    const at = this.orders.push({ account, names, authorizations, status: 'pending', chain: null });
-    return {
-      status: 201,
-      body: this.#shownOrder(at - 1, account),
-      location: `${this.#base}/order/${at - 1}`,
-    };
-  }
-
-  /** A challenge is numbered by its authorization and its type. */
-  #begin(index: number, account: Account, payload: Signed['payload']): Reply {
-    if (payload === null) throw malformed('an empty object starts the validation');
-    const authorization = this.#authorization(Math.floor(index / TYPES.length), account);
-    const challenge = authorization.challenges[index % TYPES.length];
-    if (challenge === undefined) throw new AcmeRefusal(404, 'malformed', 'no such challenge');
-    if (challenge.status === 'pending') {
-      challenge.status = 'processing';
-      void this.#validate(authorization, challenge);
-    }
-    return { status: 200, body: this.#shownChallenge(index, challenge) };
-  }
-
-  async #validate(authorization: AuthorizationState, challenge: ChallengeState): Promise<void> {
-    const { token, type } = challenge;
-    const { name, account } = authorization;
-    const keyAuthorization = `${token}.${thumbprint(account.jwk)}`;
-    try {
-      await validate({ type, name, token, keyAuthorization }, this.ports);
-      challenge.status = 'valid';
-    } catch (error) {
-      challenge.status = 'invalid';
-      challenge.error = problem(error as AcmeRefusal);
-    }
-    authorization.status = challenge.status;
-    for (const order of this.orders.filter(({ status }) => status === 'pending')) {
-      const all = order.authorizations.map((i) => this.#authorizations[i]?.status);
-      if (all.includes('invalid')) order.status = 'invalid';
-      else if (all.every((status) => status === 'valid')) order.status = 'ready';
-    }
-  }
-
-  async #finalize(index: number, account: Account, payload: Signed['payload']): Promise<Reply> {
-    const order = this.#order(index, account);
-    if (order.status !== 'ready') throw new AcmeRefusal(403, 'orderNotReady', order.status);
-    const request = new x509.Pkcs10CertificateRequest(
-      Buffer.from(String(payload?.csr), 'base64url'),
-    );
-    await checkRequest(request, order);
-    order.status = 'processing';
-    void this.#issue(request, order.names).then((chain) => {
-      order.chain = chain;
-      order.status = 'valid';
-    });
-    return { status: 200, body: this.#shownOrder(index, account) };
-  }
-
-  async #issue(request: x509.Pkcs10CertificateRequest, names: readonly string[]): Promise<string> {
-    const now = this.#now();
-    const publicKey = await request.publicKey.export();
-    const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: `41${randomBytes(12).toString('hex')}`,
-      subject: '',
-      issuer: this.issuer.certificate.subjectName,
-      notBefore: new Date(now - this.backdateMs),
-      notAfter: new Date(now + this.lifetimeMs),
-      publicKey,
-      signingKey: this.issuer.keys.privateKey,
-      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension(
-          names.map((value) => ({ type: 'dns' as const, value })),
-          true,
-        ),
-        await x509.AuthorityKeyIdentifierExtension.create(this.issuer.keys.publicKey),
-      ],
-    });
-    return `${certificate.toString('pem')}\n${this.issuer.chainPem}`;
-  }
-
-  #order(index: number, account: Account): OrderState {
-    const order = this.orders[index];
-    if (order?.account === account) return order;
-    throw new AcmeRefusal(404, 'malformed', 'no such order');
-  }
-
-  #authorization(index: number, account: Account): AuthorizationState {
-    const authorization = this.#authorizations[index];
-    if (authorization?.account === account) return authorization;
-    throw new AcmeRefusal(404, 'malformed', 'no such authorization');
-  }
-
-  #shownOrder(index: number, account: Account): object {
-    const { status, names, authorizations } = this.#order(index, account);
-    const base = this.#base;
-    return {
-      status,
-      expires: new Date(this.#now() + 3_600_000).toISOString(),
-      identifiers: names.map((value) => ({ type: 'dns', value })),
-      authorizations: authorizations.map((i) => `${base}/authorization/${i}`),
-      finalize: `${base}/finalize/${index}`,
-      ...(status === 'valid' ? { certificate: `${base}/certificate/${index}` } : {}),
-    };
-  }
-
-  #shownAuthorization(index: number, account: Account): object {
-    const { name, status, challenges } = this.#authorization(index, account);
-    return {
-      identifier: { type: 'dns', value: name },
-      status,
-      challenges: challenges.map((one, i) => this.#shownChallenge(index * TYPES.length + i, one)),
-    };
-  }
-
-  #shownChallenge(index: number, { type, token, status, error }: ChallengeState): object {
-    const url = `${this.#base}/challenge/${index}`;
-    return { type, url, token, status, ...(error === null ? {} : { error }) };
-  }
 }
 
-interface Identity {
-  readonly cert: string;
-  readonly key: string;
+interface Papers {
+  readonly issuerCa: string;
+  readonly ca: string;
+  /** What it shows itself with. */
+  readonly identity: { readonly cert: string; readonly key: string };
 }
 
 export async function startAcmeDirectory(
@@ -408,8 +182,15 @@ export async function startAcmeDirectory(
   const [root, own] = await Promise.all([createAuthority(), createAuthority()]);
   const issuer = await root.intermediate();
   const { chainPem, keyPem } = await own.issue({ names: ['localhost'], ips: ['127.0.0.1'] });
+  const ledger = new AcmeLedger({
+    issuer,
+    now: options.now ?? Date.now,
+    lifetimeMs: options.lifetimeMs ?? 90 * 86_400_000,
+    backdateMs: options.backdateMs ?? 3_600_000,
+  });
   const identity = { cert: chainPem, key: keyPem };
-  const directory = new TestAcmeDirectory(root, issuer, own, identity, options);
+  const papers = { issuerCa: root.certPem, ca: own.certPem, identity };
+  const directory = new TestAcmeDirectory(ledger, papers);
   await directory.listen();
   return scope.own(directory);
 }
@@ -418,36 +199,3 @@ function stepOf(path: string): [AcmeStep, number] {
   const [, step = '', index = ''] = path.split('/');
   return [step as AcmeStep, Number(index)];
 }
-
-async function checkRequest(
-  request: x509.Pkcs10CertificateRequest,
-  order: OrderState,
-): Promise<void> {
-  const refuse = (detail: string) => new AcmeRefusal(400, 'badCSR', detail);
-  if (!(await request.verify())) throw refuse('its signature does not hold');
-  const names = request.extensions.find(
-    (one): one is x509.SubjectAlternativeNameExtension =>
-      one instanceof x509.SubjectAlternativeNameExtension,
-  );
-  const asked = names?.names
-    .toJSON()
-    .map(({ value }) => value)
-    .sort();
-  if (asked?.join(' ') !== [...order.names].sort().join(' ')) throw refuse(`names: ${asked}`);
-  const jwk = (await crypto.subtle.exportKey(
-    'jwk',
-    await request.publicKey.export(),
-  )) as JsonWebKey;
-  if (jwk.crv !== 'P-256') throw refuse(`a key of ${jwk.kty} ${jwk.crv}`);
-  if (thumbprint(jwk) === thumbprint(order.account.jwk)) throw refuse("it is the account's key");
-}
-
-const contactOf = (payload: Signed['payload']) => (payload?.contact ?? []) as string[];
-
-const shownAccount = ({ contact }: Account) => ({ status: 'valid', contact });
-
-const problem = ({ type, message, status }: AcmeRefusal) => ({
-  type: `urn:ietf:params:acme:error:${type}`,
-  detail: message,
-  status,
-});

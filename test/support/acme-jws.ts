@@ -21,6 +21,13 @@ export class AcmeRefusal extends Error {
 
 export const malformed = (detail: string) => new AcmeRefusal(400, 'malformed', detail);
 
+/** As RFC 7807 has it. */
+export const wordRefusal = ({ type, message, status }: AcmeRefusal) => ({
+  type: `urn:ietf:params:acme:error:${type}`,
+  detail: message,
+  status,
+});
+
 export class Nonces {
   readonly #open = new Set<string>();
 
