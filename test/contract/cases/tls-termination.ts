@@ -422,7 +422,6 @@ const refusals: Case[] = [
       const good = await test.tls(engine.port('web'));
       const inputs = [
         Buffer.from([0x80, 0x2e, 1, 0, 2, 0, 21, 0, 0, 0, 16, ...Array(40).fill(0)]),
-        Buffer.from([22, 3, 1, 0, 0, 22, 3, 1, 0, 0]),
         Buffer.from([22, 3, 1, 0xff, 0xff, 1, 0, 0, 1]),
         Buffer.from([22, 3, 1, 0, 8, 1, 0, 0, 4, 3, 3, 0, 0]),
         Buffer.concat([Buffer.from([22, 3, 1, 0, 200]), randomBytes(200)]),
