@@ -150,11 +150,11 @@ export class AcmeLedger {
 
   /** A challenge is numbered by its authorization and its type. */
   #begin(index: number, account: Account, payload: Signed['payload']): Reply {
-    if (payload === null) throw malformed('an empty object starts the validation');
     const authorization = this.#authorization(Math.floor(index / TYPES.length), account);
     const challenge = authorization.challenges[index % TYPES.length];
     if (challenge === undefined) throw new AcmeRefusal(404, 'malformed', 'no such challenge');
-    if (challenge.status === 'pending') {
+    // POST-as-GET looks, an object begins (RFC 8555, section 7.5.1).
+    if (challenge.status === 'pending' && payload !== null) {
       challenge.status = 'processing';
       void this.#validate(authorization, challenge);
     }
