@@ -28,12 +28,10 @@ export function describeProxy(proxy: SluiceProxy): string {
 }
 
 function rowsOf(plan: Plan, listener: PlanListener, address: string): string[][] {
-  const { name, protocol } = listener;
-  if (listener.pool !== null) {
-    const flags = protocol === 'udp' ? '-u -w1' : '-w1';
-    const pool = plan.pools[listener.pool]?.name ?? '';
-    return [[name, protocol, address, pool, `echo hello | nc ${flags} ${splitAddress(address)}`]];
-  }
+  const { name } = listener;
+  const isTls = listener.serverTls !== null;
+  if (listener.protocol !== 'http') return streamRowsOf(plan, listener, address);
+  const protocol = isTls ? 'https' : 'http';
   const { first, count } = listener.routes;
   return plan.routes
     .slice(first, first + count)
@@ -42,8 +40,29 @@ function rowsOf(plan: Plan, listener: PlanListener, address: string): string[][]
       protocol,
       route.name === '*' ? address : `${address} ${route.name}`,
       describeAction(plan, route),
-      tryCommand(route, address),
+      isTls ? tryTlsCommand(route, address) : tryCommand(route, address),
     ]);
+}
+
+/** One row a name route, and one for the pool that takes the rest. */
+function streamRowsOf(plan: Plan, listener: PlanListener, address: string): string[][] {
+  const { name, protocol, nameRoutes, pool } = listener;
+  const poolName = (index: number) => plan.pools[index]?.name ?? '';
+  const kind = listener.serverTls === null ? protocol : `${protocol} (TLS)`;
+  const rows = nameRoutes.map(({ host, alpn, pool: to }) => {
+    const wanted = exampleOf(host);
+    const asked = [wanted === '' ? '*' : wanted, ...alpn].join(' ');
+    const flags = [
+      ...(wanted === '' ? [] : [`-servername ${wanted}`]),
+      ...(alpn.length === 0 ? [] : [`-alpn ${alpn.join(',')}`]),
+    ];
+    const command = `openssl s_client -connect ${address} ${flags.join(' ')}`.trimEnd();
+    return [name, kind, `${address} ${asked}`, poolName(to), command];
+  });
+  if (pool === null) return rows;
+  const plain = `echo hello | nc ${protocol === 'udp' ? '-u -w1' : '-w1'} ${splitAddress(address)}`;
+  const command = listener.serverTls === null ? plain : `openssl s_client -connect ${address}`;
+  return [...rows, [name, kind, address, poolName(pool), command]];
 }
 
 function describeAction(plan: Plan, { action }: PlanRoute): string {
@@ -57,12 +76,30 @@ function describeAction(plan: Plan, { action }: PlanRoute): string {
   }
 }
 
+function exampleOf(host: PlanRoute['host']): string {
+  return host.kind === 'suffix' ? `www${host.value}` : host.kind === 'exact' ? host.value : '';
+}
+
+function examplePath(path: PlanRoute['path']): string {
+  return path.kind === 'exact' ? path.value : path.kind === 'prefix' ? `${path.value}/hello` : '/';
+}
+
+/** -k: what a quick start has is a certificate that nobody believes yet. */
+function tryTlsCommand({ host, path }: PlanRoute, address: string): string {
+  const at = examplePath(path);
+  const example = exampleOf(host);
+  if (address.startsWith('unix:'))
+    return `curl -k --unix-socket ${address.slice('unix:'.length)} https://${example || 'localhost'}${at}`;
+  // With a name in the URL curl asks for it, as the Host header alone would not.
+  return example === ''
+    ? `curl -k https://${address}${at}`
+    : `curl -k --connect-to ::${address} https://${example}${at}`;
+}
+
 function tryCommand({ host, path }: PlanRoute, address: string): string {
-  const example =
-    host.kind === 'suffix' ? `www${host.value}` : host.kind === 'exact' ? host.value : '';
+  const example = exampleOf(host);
   const header = example === '' ? '' : `-H 'Host: ${example}' `;
-  const at =
-    path.kind === 'exact' ? path.value : path.kind === 'prefix' ? `${path.value}/hello` : '/';
+  const at = examplePath(path);
   return address.startsWith('unix:')
     ? `curl ${header}--unix-socket ${address.slice('unix:'.length)} http://localhost${at}`
     : `curl ${header}http://${address}${at}`;

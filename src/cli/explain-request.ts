@@ -2,8 +2,12 @@
 import { SluiceError } from '../contract/errors.ts';
 import type { Plan, PlanListener } from '../plan/plan.ts';
 
+const SCHEMES = ['http', 'https', 'tcp', 'tls', 'udp'] as const;
+type Scheme = (typeof SCHEMES)[number];
+
 export interface DescribedRequest {
-  readonly scheme: 'http' | 'tcp' | 'udp';
+  /** null = none written: http or https. */
+  readonly scheme: Scheme | null;
   readonly method: string;
   /** As in the Host field: with a port if one was written. */
   readonly authority: string;
@@ -16,22 +20,22 @@ export interface DescribedRequest {
 }
 
 const SHAPE =
-  /^(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s+)?(?:(http|tcp|udp):\/\/([^/?#\s]*))?(\*|\/[^?\s]*)?(\?\S*)?$/;
+  /^(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s+)?(?:(https?|tcp|tls|udp):\/\/([^/?#\s]*))?(\*|\/[^?\s]*)?(\?\S*)?$/;
 
 /** Throws SluiceError `config_invalid`: the command line is part of what a person writes. */
 export function readRequest(text: string, headers: readonly string[]): DescribedRequest {
   const match = SHAPE.exec(text.trim());
-  const [, method = 'GET', scheme = 'http', written = '', path = '/', query = ''] = match ?? [];
+  const [, method = 'GET', scheme, written = '', path = '/', query = ''] = match ?? [];
   if (!match || (match[3] === undefined && match[4] === undefined)) {
     throw refuse(
-      `--request ${JSON.stringify(text)}: expected 'GET http://host:port/path', '/path', 'tcp://host:port' or 'udp://host:port'`,
+      `--request ${JSON.stringify(text)}: expected 'GET http://host:port/path', 'https://host/path', '/path', 'tcp://host:port', 'tls://host:port' or 'udp://host:port'`,
     );
   }
   const fields = headers.map(readHeader);
   const host = fields.find(({ name }) => name.toLowerCase() === 'host');
   const port = /:(\d{1,5})$/.exec(written)?.[1];
   return {
-    scheme: scheme as DescribedRequest['scheme'],
+    scheme: SCHEMES.find((one) => one === scheme) ?? null,
     method,
     authority: host?.value ?? written,
     port: port === undefined ? null : Number(port),
@@ -43,7 +47,7 @@ export function readRequest(text: string, headers: readonly string[]): Described
 
 /** Throws SluiceError `config_invalid` when no listener, or more than one, can be meant. */
 export function findListener(plan: Plan, request: DescribedRequest): PlanListener {
-  const speaking = plan.listeners.filter(({ protocol }) => protocol === request.scheme);
+  const speaking = plan.listeners.filter((listener) => speaks(listener, request.scheme));
   const onPort =
     request.port === null
       ? speaking
@@ -55,9 +59,24 @@ export function findListener(plan: Plan, request: DescribedRequest): PlanListene
   const names = speaking.map(({ name, address }) => `${name} (port ${address.port})`).join(', ');
   throw refuse(
     only
-      ? `more than one ${request.scheme} listener could take this: write the port of one of ${names}`
-      : `no listener speaks ${request.scheme}`,
+      ? `more than one ${request.scheme ?? 'http'} listener could take this: write the port of one of ${names}`
+      : `no listener speaks ${request.scheme ?? 'http'}`,
   );
+}
+
+function speaks({ protocol, serverTls }: PlanListener, scheme: Scheme | null): boolean {
+  switch (scheme) {
+    case 'http':
+      return protocol === 'http' && serverTls === null;
+    case 'https':
+      return protocol === 'http' && serverTls !== null;
+    case 'tls':
+      return protocol === 'tcp';
+    case null:
+      return protocol === 'http';
+    default:
+      return protocol === scheme;
+  }
 }
 
 function readHeader(text: string): { readonly name: string; readonly value: string } {

@@ -9,6 +9,7 @@ import { resolveNames } from '../control/resolve.ts';
 import { compile, namesToResolve, type ResolvedNames } from '../plan/compile.ts';
 import {
   explainRoutes,
+  findNameRoute,
   isQueryAllowed,
   normalizeHost,
   normalizePath,
@@ -24,6 +25,7 @@ import type {
 } from '../plan/plan.ts';
 import { explainPick } from './explain-pick.ts';
 import { type DescribedRequest, findListener, readRequest } from './explain-request.ts';
+import { credentialsOrStandIns, explainTls, nameAskedFor } from './explain-tls.ts';
 
 export interface ExplainFlags {
   readonly request: string;
@@ -37,20 +39,23 @@ export async function explain(file: string, flags: ExplainFlags): Promise<void> 
     throw new SluiceError('config_invalid', `--client ${flags.client}: expected an IP address`);
   }
   const written = readRequest(flags.request, flags.header);
-  const plan = compile(config, await resolveOrStandIn(namesToResolve(config)), 1);
+  const resolved = await resolveOrStandIn(namesToResolve(config));
+  const plan = compile(config, resolved, 1, await credentialsOrStandIns(config));
   const listener = findListener(plan, written);
   const { family } = listener.address;
   const own = family === 'unix' ? 'localhost' : formatAddress(listener.address);
   const request = { ...written, authority: written.authority || own };
+  const isHttps = listener.protocol === 'http' && listener.serverTls !== null;
+  const protocol = isHttps ? 'https' : listener.protocol;
+  const tls = explainTls(plan, listener, request.authority);
   const lines = [
-    line(
-      'listener',
-      `${listener.name} (${listener.protocol} on ${formatAddress(listener.address)})`,
-    ),
-    ...(listener.pool === null
-      ? explainHttp(plan, listener, request, flags.client)
-      : explainPool(plan, plan.pools[listener.pool], flags.client).lines),
+    line('listener', `${listener.name} (${protocol} on ${formatAddress(listener.address)})`),
+    ...tls.lines.map((text, i) => line(i === 0 ? 'tls' : '', text)),
   ];
+  if (!tls.isRefused) {
+    const explainRest = listener.protocol === 'http' ? explainHttp : explainStream;
+    lines.push(...explainRest(plan, listener, request, flags.client));
+  }
   console.log(lines.join('\n'));
 }
 
@@ -69,6 +74,28 @@ async function resolveOrStandIn(names: ReturnType<typeof namesToResolve>): Promi
     }
   }
   return resolved;
+}
+
+/** A name route of a tcp listener, else its pool. */
+function explainStream(
+  plan: Plan,
+  listener: PlanListener,
+  request: DescribedRequest,
+  client: string,
+): string[] {
+  const serverName = request.scheme === 'tls' ? nameAskedFor(request.authority) : '';
+  const found = findNameRoute(listener.nameRoutes, { serverName, alpn: [] });
+  const told: string[] = [];
+  if (listener.nameRoutes.length > 0) {
+    const asked = serverName === '' ? 'no name' : serverName;
+    const nth = found === null ? null : listener.nameRoutes.indexOf(found);
+    told.push(
+      line('route', nth === null ? `none takes ${asked}` : `routes[${nth}] takes ${asked}`),
+    );
+  }
+  const pool = found?.pool ?? listener.pool;
+  if (pool === null) return [...told, line('answer', 'unrecognized_name, and the connection ends')];
+  return [...told, ...explainPool(plan, plan.pools[pool], client).lines];
 }
 
 function explainHttp(
@@ -156,7 +183,21 @@ function explainPool(
   if (!target) return { lines: [...lines, line('pick', 'none: no target')], target };
   const address = formatAddress(target.address);
   const name = target.name === address ? address : `${target.name} at ${address}`;
-  return { lines: [...lines, line('pick', `${name}: ${why}`)], target };
+  const picked = [...lines, line('pick', `${name}: ${why}`)];
+  return { lines: [...picked, ...explainUpstreamTls(plan, target)], target };
+}
+
+function explainUpstreamTls(plan: Plan, target: PlanTarget): string[] {
+  const tls = target.clientTls === null ? undefined : plan.clientTls[target.clientTls];
+  if (tls === undefined) return [];
+  const told = [
+    tls.verify
+      ? `must show a certificate for ${target.serverName}`
+      : 'whose certificate nobody looks at',
+    ...(tls.fingerprints.length > 0 ? ['with a known fingerprint'] : []),
+    ...(tls.certificate === null ? [] : [`is shown ${tls.certificate.name}`]),
+  ];
+  return [line('', `over TLS: it ${told.join(', ')}`)];
 }
 
 function hostOf(route: PlanRoute, request: DescribedRequest, target: PlanTarget): string {
