@@ -192,12 +192,12 @@ function explainUpstreamTls(plan: Plan, target: PlanTarget): string[] {
   if (tls === undefined) return [];
   const told = [
     tls.verify
-      ? `must show a certificate for ${target.serverName}`
-      : 'whose certificate nobody looks at',
-    ...(tls.fingerprints.length > 0 ? ['with a known fingerprint'] : []),
-    ...(tls.certificate === null ? [] : [`is shown ${tls.certificate.name}`]),
+      ? `it must show a certificate for ${target.serverName}`
+      : 'its name is not looked at',
+    ...(tls.fingerprints.length > 0 ? ['it must have a known fingerprint'] : []),
+    ...(tls.certificate === null ? [] : [`it is shown ${tls.certificate.name}`]),
   ];
-  return [line('', `over TLS: it ${told.join(', ')}`)];
+  return [line('', `over TLS: ${told.join('; ')}`)];
 }
 
 function hostOf(route: PlanRoute, request: DescribedRequest, target: PlanTarget): string {
