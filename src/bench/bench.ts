@@ -17,5 +17,7 @@ export interface Bench {
   /** Contestants that were asked to take part and are installed; the reasons of those that are not. */
   readonly contestants: ReadonlyMap<string, Contestant>;
   readonly missing: ReadonlyMap<string, string>;
+  /** Of the cases over TLS. */
+  readonly certificate: string;
   readonly progress: Progress;
 }

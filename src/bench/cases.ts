@@ -35,6 +35,12 @@ export interface Extent {
 }
 
 export const REQUEST: Unit = { name: 'request', cost: 'µs', scale: 1e6, rate: 'requests/s' };
+export const HANDSHAKE: Unit = {
+  name: 'handshake and its request',
+  cost: 'µs',
+  scale: 1e6,
+  rate: 'handshakes/s',
+};
 export const MESSAGE: Unit = {
   name: 'message and its echo',
   cost: 'µs',

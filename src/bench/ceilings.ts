@@ -1,14 +1,14 @@
 // What the generators reach against a mirror of their own: a rate near it is the generator's, not the proxy's.
 import type { Case } from './cases.ts';
 import { wordsOf } from './contestant.ts';
-import { type GeneratorName, generator, lastJson } from './load.ts';
+import { type GeneratorName, generator, lastJson, TLS_PARAMETERS } from './load.ts';
 import { formatGrouped } from './numbers.ts';
 import type { RunOptions } from './options.ts';
 import type { Processes } from './processes.ts';
-import type { Work } from './work.ts';
+import type { TlsWay, Work } from './work.ts';
 
 interface SelfTest {
-  readonly kinds: readonly Work['kind'][];
+  readonly does: (work: Work) => boolean;
   readonly generator: GeneratorName;
   readonly parameters: readonly string[];
   readonly unit: string;
@@ -16,23 +16,49 @@ interface SelfTest {
 }
 
 const SELF_TESTS: readonly SelfTest[] = [
-  { kinds: ['http'], generator: 'load-http', parameters: [], unit: 'requests/s', scale: 1 },
   {
-    kinds: ['tcp-echo'],
+    does: (work) => work.kind === 'http' && work.tls === undefined,
+    generator: 'load-http',
+    parameters: [],
+    unit: 'requests/s',
+    scale: 1,
+  },
+  secure('kept', 'requests/s over TLS'),
+  secure('full', 'full handshakes/s'),
+  secure('resumed', 'resumed handshakes/s'),
+  {
+    does: ({ kind }) => kind === 'tcp-echo',
     generator: 'load-tcp',
     parameters: ['--mode', 'pingpong'],
     unit: 'messages/s',
     scale: 1,
   },
   {
-    kinds: ['tcp-bulk'],
+    does: ({ kind }) => kind === 'tcp-bulk',
     generator: 'load-tcp',
     parameters: ['--mode', 'pull'],
     unit: 'GB/s',
     scale: 1e-9,
   },
-  { kinds: ['udp-echo'], generator: 'load-udp', parameters: [], unit: 'datagrams/s', scale: 1 },
+  {
+    does: ({ kind }) => kind === 'udp-echo',
+    generator: 'load-udp',
+    parameters: [],
+    unit: 'datagrams/s',
+    scale: 1,
+  },
 ];
+
+function secure(way: TlsWay, unit: string): SelfTest {
+  return {
+    does: (work) => work.kind === 'http' && work.tls === way,
+    generator: 'load-http',
+    parameters: TLS_PARAMETERS[way],
+    unit,
+    scale: 1,
+  };
+}
+
 const LENGTH = ['--seconds', '0.2', '--warmup', '0.05'];
 
 /** One sentence about those that the cases use. */
@@ -42,8 +68,8 @@ export async function ceilings(
   cases: readonly Case[],
 ): Promise<string | null> {
   const found: string[] = [];
-  for (const { kinds, generator: name, parameters, unit, scale } of SELF_TESTS) {
-    if (!cases.some(({ work }) => kinds.includes(work.kind))) continue;
+  for (const { does, generator: name, parameters, unit, scale } of SELF_TESTS) {
+    if (!cases.some(({ work }) => does(work))) continue;
     const mirror = ['--mirror-core', String(proxyCores[0] ?? 0)];
     try {
       const command = [generator(name), '--self-test', ...mirror, ...LENGTH, ...parameters];

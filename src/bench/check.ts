@@ -1,10 +1,13 @@
 // Whether a contestant does the work of a case right, before anything is measured.
 import { Agent, get } from 'node:http';
+import { get as getSecurely, Agent as SecureAgent } from 'node:https';
 import { type LoadTools, runLoad } from './load.ts';
-import { httpPath, type Work } from './work.ts';
+import { httpPath, isTls, type Work } from './work.ts';
 
 const SIZES = [100, 1024 * 1024] as const;
 const PATIENCE_MS = 5_000;
+/** The run's own certificate, which nobody vouches for. */
+const ANYONE = { servername: 'bench.test', rejectUnauthorized: false };
 
 /** Throws when what comes through `port` is not, to the byte, what the origin sends. */
 export async function checkAnswers(
@@ -13,7 +16,7 @@ export async function checkAnswers(
   ports: { readonly proxy: number; readonly origin: number },
 ): Promise<void> {
   if (work.kind === 'http' || work.kind === 'idle') {
-    await checkHttp(ports.proxy, ports.origin);
+    await checkHttp(ports.proxy, ports.origin, isTls(work));
     return;
   }
   // Our generators verify every byte of a first exchange, and end with an error when one is wrong.
@@ -35,8 +38,9 @@ function sample(work: Exclude<Work, { readonly kind: 'http' | 'idle' }>): Work {
 }
 
 /** A small and a large body, twice on one kept-alive connection. */
-async function checkHttp(proxyPort: number, originPort: number): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+async function checkHttp(proxyPort: number, originPort: number, isSecure: boolean): Promise<void> {
+  const settings = { keepAlive: true, maxSockets: 1 };
+  const agent = isSecure ? new SecureAgent({ ...settings, ...ANYONE }) : new Agent(settings);
   const originAgent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
     for (const size of [...SIZES, ...SIZES]) {
@@ -62,7 +66,8 @@ function fetchBytes(
 ): Promise<{ readonly status: number | undefined; readonly body: Buffer }> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path, agent, timeout: PATIENCE_MS };
-    const request = get(options, (response) => {
+    const ask = agent instanceof SecureAgent ? getSecurely : get;
+    const request = ask(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.once('error', reject);

@@ -14,6 +14,8 @@ export interface Relay {
   readonly workers: number;
   readonly splice: Splice;
   readonly loop?: Loop;
+  /** The file of the certificate that TLS ends with; its key is beside it, in a file that ends with .key too. */
+  readonly certificate?: string;
   /** Where the contestant may keep files; removed after the run. */
   readonly folder: string;
 }
@@ -27,8 +29,19 @@ const MOST_CLIENTS = 10_000;
 /** Connections that a proxy is told to expect: those of the largest case, their upstreams, and room to spare. */
 const CONNECTIONS = 40_000;
 
+/** One version, cipher and curve: the same for all, whatever their defaults. */
+function tlsSettings(certificate: string): string {
+  return `
+    tls:
+      certificates: [{ cert: ${certificate}, key: ${certificate}.key }]
+      minVersion: TLSv1.3
+      cipherSuites: [TLS_AES_128_GCM_SHA256]
+      curves: [X25519]`;
+}
+
 /** As a person would write it. */
-export function writeConfig({ protocol, listenPort, targetPort, splice, loop }: Relay): string {
+export function writeConfig(relay: Relay): string {
+  const { protocol, listenPort, targetPort, splice, loop, certificate } = relay;
   const settings = {
     http: `
     forwarded: "off"
@@ -44,8 +57,8 @@ export function writeConfig({ protocol, listenPort, targetPort, splice, loop }: 
 ${loop ? `loop: ${loop}\n` : ''}listeners:
   bench:
     address: 127.0.0.1:${listenPort}
-    protocol: ${protocol}
-    pool: origin${settings[protocol]}
+    protocol: ${certificate ? 'https' : protocol}
+    pool: origin${settings[protocol]}${certificate ? tlsSettings(certificate) : ''}
 pools:
   origin:
     targets: ["127.0.0.1:${targetPort}"]

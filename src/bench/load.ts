@@ -5,7 +5,7 @@ import { autocannon, wrk } from './http-drivers.ts';
 import { ROOT } from './installation.ts';
 import type { Processes } from './processes.ts';
 import type { HttpDriver, Latency } from './report.ts';
-import { type Arrival, arrivalOf, httpPath, type Work } from './work.ts';
+import { type Arrival, arrivalOf, httpPath, isTls, type TlsWay, type Work } from './work.ts';
 
 export interface LoadResult {
   readonly work: number;
@@ -65,6 +65,29 @@ export function runLoad(tools: LoadTools, task: LoadTask): Promise<LoadResult> {
   }
 }
 
+interface HttpOutput extends Output {
+  readonly requests: number;
+  readonly totalRequests: number;
+  readonly tls?: { readonly handshakes: number; readonly resumed: number };
+}
+
+export const TLS_PARAMETERS: Readonly<Record<TlsWay, readonly string[]>> = {
+  kept: ['--tls'],
+  full: ['--tls', '--reuse', 'off'],
+  resumed: ['--tls', '--reuse', 'off', '--resume'],
+};
+/** Of the sessions that could have been resumed. */
+const MOST_RESUMED = 0.95;
+
+/** A proxy that does not resume would be measured at something else. */
+function tlsErrors({ tls }: HttpOutput, work: WorkOf<'http'>): readonly string[] {
+  if (work.tls !== 'resumed' || tls === undefined) return [];
+  const possible = tls.handshakes - work.connections;
+  return tls.resumed < MOST_RESUMED * possible
+    ? [`sessions not resumed: ${possible - tls.resumed} of ${possible}`]
+    : [];
+}
+
 type WorkOf<Kind extends Work['kind']> = Extract<Work, { readonly kind: Kind }>;
 
 /** What all our generators print. */
@@ -74,6 +97,7 @@ interface Output {
   readonly closed: number;
   readonly stalled: number;
   readonly connectFailures: number;
+  readonly handshakeFailures?: number;
   readonly lost: number;
   readonly late: number;
   readonly cpuSeconds: number;
@@ -82,22 +106,19 @@ interface Output {
 }
 
 async function http(tools: LoadTools, task: LoadTask, work: WorkOf<'http'>): Promise<LoadResult> {
-  // The other drivers have no open loop.
-  if (work.arrival.kind === 'closed' && tools.driver !== 'native') {
+  // The other drivers have no open loop, and no say in what TLS is agreed on.
+  if (work.arrival.kind === 'closed' && !isTls(work) && tools.driver !== 'native') {
     return await (tools.driver === 'wrk' ? wrk : autocannon)(tools, task, work);
   }
-  const raw = await run<Output & { readonly requests: number; readonly totalRequests: number }>(
-    tools,
-    task,
-    'load-http',
-    [
-      ...['--path', httpPath(work.bodyBytes), '--connections', `${work.connections}`],
-      ...['--expect-status', '200', '--expect-bytes', `${work.bodyBytes}`],
-      ...['--timeout', `${Math.max(STREAM_PATIENCE_SECONDS, tools.patienceSeconds)}`],
-      ...arrivals(work.arrival),
-    ],
-  );
-  return result(raw, raw.totalRequests, raw.requests);
+  const raw = await run<HttpOutput>(tools, task, 'load-http', [
+    ...['--path', httpPath(work.bodyBytes), '--connections', `${work.connections}`],
+    ...['--expect-status', '200', '--expect-bytes', `${work.bodyBytes}`],
+    ...['--timeout', `${Math.max(STREAM_PATIENCE_SECONDS, tools.patienceSeconds)}`],
+    ...(work.tls === undefined ? [] : TLS_PARAMETERS[work.tls]),
+    ...arrivals(work.arrival),
+  ]);
+  const { errors, ...rest } = result(raw, raw.totalRequests, raw.requests);
+  return { ...rest, errors: [...errors, ...tlsErrors(raw, work)] };
 }
 
 async function tcpBulk(
@@ -176,11 +197,13 @@ async function run<Shape extends Output>(
 
 function result(raw: Output, work: number, sampled: number): LoadResult {
   const { wrong, closed, stalled, connectFailures, latencyUs, histogram = [] } = raw;
+  const { handshakeFailures = 0 } = raw;
   const errors = Object.entries({
     'wrong answers': wrong,
     'connections closed early': closed,
     'never answered': stalled,
     'connections not made': connectFailures,
+    'handshakes that failed': handshakeFailures,
   })
     .filter(([, count]) => count > 0)
     .map(([kind, count]) => `${kind}: ${count}`);

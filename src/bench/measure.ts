@@ -21,7 +21,7 @@ import { type Running, readCpu } from './running.ts';
 import type { Stage } from './stage.ts';
 import { median } from './statistics.ts';
 import { countSyscalls } from './syscalls.ts';
-import { arrivalOf } from './work.ts';
+import { arrivalOf, isTls } from './work.ts';
 
 /** A contestant that answers less than this share of what arrives is spared the higher rates of a curve. */
 const KEEPS_UP = 0.9;
@@ -79,6 +79,7 @@ export function recordOf(item: Case): CaseRecord {
     listenPort: 8_080,
     targetPort: 8_081,
     folder: '/tmp',
+    ...(isTls(item.work) ? { certificate: '/tmp/bench.test.pem' } : {}),
   };
   return {
     id,

@@ -39,7 +39,7 @@ const DRIVERS = ['native', 'wrk', 'autocannon'] as const satisfies readonly Http
 const NETWORKS = ['own', 'host'] as const;
 
 export const ROUNDS = { quick: 2, full: 5 } as const;
-export const SECONDS = { quick: 0.3, full: 1 } as const;
+export const SECONDS = { quick: 0.2, full: 1 } as const;
 
 export const HELP = `Measures what work costs Sluice's layers and engines and other proxies, and how fast they are.
 

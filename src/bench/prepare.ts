@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { findProgram } from './contestant.ts';
 import { sharesCores } from './cores.ts';
 import { ROOT } from './installation.ts';
+import { generator, lastJson } from './load.ts';
 import type { RunOptions } from './options.ts';
 
 const execute = promisify(execFile);
@@ -29,6 +30,12 @@ export async function buildGenerators(): Promise<void> {
     const { stderr = '' } = error as { readonly stderr?: string };
     throw new Error(`the load generators cannot be built (make -C native/load):\n${stderr.trim()}`);
   }
+}
+
+/** The library that load-http speaks TLS with; null when it was built without. */
+export async function tlsLibrary(): Promise<string | null> {
+  const { stdout } = await execute(generator('load-http'), ['--about']);
+  return lastJson<{ readonly tls: string | null }>(stdout).tls;
 }
 
 export interface Pinning {

@@ -88,7 +88,14 @@ export interface CaseRecord {
   readonly syscalls: readonly SyscallRecord[];
 }
 
-export const SCENARIO_NAMES = ['layers', 'engines', 'rivals', 'strategies', 'scale'] as const;
+export const SCENARIO_NAMES = [
+  'layers',
+  'engines',
+  'rivals',
+  'tls',
+  'strategies',
+  'scale',
+] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 export interface Unit {

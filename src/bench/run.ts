@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Bench } from './bench.ts';
 import type { Case } from './cases.ts';
 import { ceilings } from './ceilings.ts';
+import { makeCertificate } from './certificate.ts';
 import { type Contestant, wordsOf } from './contestant.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { coresForWorkers, sharesCores } from './cores.ts';
@@ -14,7 +15,7 @@ import type { Network } from './network.ts';
 import type { RunOptions } from './options.ts';
 import { startOrigin } from './origin.ts';
 import { estimateSeconds, paceOf } from './pace.ts';
-import { buildGenerators, machineNotes, pin } from './prepare.ts';
+import { buildGenerators, machineNotes, pin, tlsLibrary } from './prepare.ts';
 import { mostDescriptors, type Processes } from './processes.ts';
 import { clock, type Progress } from './progress.ts';
 import { type CaseRecord, type ContestantInfo, REPORT_FORMAT, type Report } from './report.ts';
@@ -24,6 +25,7 @@ import { Stage } from './stage.ts';
 import { ENOUGH_ROUNDS } from './statistics.ts';
 import { measureStrategies } from './strategies.ts';
 import { caseText, headingText, strategiesText } from './text.ts';
+import { isTls } from './work.ts';
 
 export interface RunTools {
   readonly network: Network;
@@ -45,11 +47,13 @@ export async function run(options: RunOptions, tools: RunTools): Promise<Report>
   );
   const driver = await driverVersion(options.driver);
   await buildGenerators();
+  const tlsOfLoad = await tlsLibrary();
   const { isPinned, notes: pinNotes } = await pin(options, cores);
   const { contestants, infos } = await findContestants(options, cases);
   const notes = [
     ...(network.note === null ? [] : [network.note]),
     ...methodNotes(options, cases, cores),
+    ...tlsNotes(cases, tlsOfLoad),
     ...pinNotes,
     ...machineNotes(machine.loadAverage),
     ...findStaleBuilds(),
@@ -95,6 +99,7 @@ export async function run(options: RunOptions, tools: RunTools): Promise<Report>
       patienceSeconds: PATIENCE_SECONDS,
     },
     origin: await startOrigin(processes, loadCores),
+    certificate: await makeCertificate(processes.folder),
     isPinned,
     cores,
     contestants,
@@ -107,13 +112,16 @@ export async function run(options: RunOptions, tools: RunTools): Promise<Report>
     notes.push(text);
     progress.say(`!! ${text}`);
   };
-  const reachable = await ceilings(processes, options, cases);
+  const canMeasure = ({ work }: Case): boolean => tlsOfLoad !== null || !isTls(work);
+  const reachable = await ceilings(processes, options, cases.filter(canMeasure));
   if (reachable !== null) note(reachable);
   const records: CaseRecord[] = [];
-  await measureCases(bench, cases, note, (record) => {
+  const takeRecord = (record: CaseRecord): void => {
     records.push(record);
     progress.say(caseText(reportOf([record], []), record));
-  });
+  };
+  await measureCases(bench, cases.filter(canMeasure), note, takeRecord);
+  for (const item of cases) if (!canMeasure(item)) takeRecord(absentAll(item, NO_TLS));
   let strategies: Report['strategies'] = [];
   if (options.hasStrategies) {
     progress.enter('strategies');
@@ -144,7 +152,7 @@ async function measureCases(
         continue;
       }
       const settled = await settleRate(bench, stage, item, peaks, note);
-      onRecord(settled === null ? absentAll(item) : await measure(bench, stage, settled));
+      onRecord(settled === null ? absentAll(item, NO_PEAK) : await measure(bench, stage, settled));
     }
   } finally {
     await stage.close();
@@ -181,8 +189,10 @@ async function settleRate(
   };
 }
 
-function absentAll(item: Case): CaseRecord {
-  const reason = 'there is no peak rate to take a share of';
+const NO_PEAK = 'there is no peak rate to take a share of';
+const NO_TLS = 'load-http was built without TLS (apt-get install libssl-dev)';
+
+function absentAll(item: Case, reason: string): CaseRecord {
   return {
     ...recordOf(item),
     absent: Object.fromEntries(item.contestants.map((id) => [id, reason])),
@@ -210,6 +220,15 @@ async function findContestants(
     }
   }
   return { contestants, infos };
+}
+
+function tlsNotes(cases: readonly Case[], tlsOfLoad: string | null): readonly string[] {
+  const secure = cases.filter(({ work }) => isTls(work));
+  if (secure.length === 0) return [];
+  if (tlsOfLoad === null) return [`${secure.map(({ id }) => id).join(', ')}: ${NO_TLS}`];
+  return [
+    `TLS: Sluice speaks it with OpenSSL ${process.versions.openssl} (Node's), the load with ${tlsOfLoad}, nginx and HAProxy with what they are linked to`,
+  ];
 }
 
 function methodNotes(

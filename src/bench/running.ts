@@ -37,9 +37,10 @@ export async function start(contestant: Contestant, options: StartOptions): Prom
   const protocol = contestant.relaysAs ?? options.protocol;
   const splice = contestant.splice ?? options.splice;
   const { workers } = options;
+  const certificate = options.certificate ? { certificate: options.certificate } : {};
   const loop = contestant.loop ? { loop: contestant.loop } : {};
   const relay: Relay = {
-    ...{ protocol, splice, ...loop, workers },
+    ...{ protocol, splice, ...loop, ...certificate, workers },
     ...{ targetPort, listenPort: port, folder },
   };
   const prepared = contestant.prepare(relay);

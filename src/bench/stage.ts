@@ -6,6 +6,7 @@ import { checkAnswers } from './check.ts';
 import { wordsOf } from './contestant.ts';
 import { coresForWorkers } from './cores.ts';
 import { type Running, start } from './running.ts';
+import { isTls } from './work.ts';
 
 export class Stage {
   readonly #bench: Bench;
@@ -54,7 +55,7 @@ export class Stage {
   }
 
   async #start(item: Case, id: string): Promise<Running | null> {
-    const { contestants, missing, options, tools, origin, cores } = this.#bench;
+    const { contestants, missing, options, tools, origin, cores, certificate } = this.#bench;
     const contestant = contestants.get(id);
     if (!contestant) {
       const reason = missing.get(id);
@@ -69,6 +70,7 @@ export class Stage {
         splice: 'auto',
         workers: item.workers,
         targetPort: origin.ports[originPort(item)],
+        ...(isTls(item.work) ? { certificate } : {}),
       });
     } catch (error) {
       this.#absent.set(id, wordsOf(error));

@@ -5,12 +5,17 @@ export type Arrival =
   /** At a rate of its own, whatever the answers do. */
   | { readonly kind: 'fixed' | 'poisson'; readonly perSecond: number };
 
+/** Over connections that are kept, or one for each request: with a full handshake, or resuming the client's last session. */
+export type TlsWay = 'kept' | 'full' | 'resumed';
+
 export type Work =
   | {
       readonly kind: 'http';
       readonly bodyBytes: number;
       readonly connections: number;
       readonly arrival: Arrival;
+      /** Left out: without TLS. */
+      readonly tls?: TlsWay;
     }
   /** Work is counted in GB (10^9 bytes). */
   | { readonly kind: 'tcp-bulk'; readonly mode: 'pull' | 'push'; readonly streams: number }
@@ -31,6 +36,10 @@ export type Work =
   | { readonly kind: 'idle'; readonly clients: number };
 
 export const CLOSED: Arrival = { kind: 'closed' };
+
+export function isTls(work: Work): boolean {
+  return work.kind === 'http' && work.tls !== undefined;
+}
 
 export function httpPath(bodyBytes: number): string {
   return `/bytes/${bodyBytes}`;

@@ -112,6 +112,25 @@ describe('contestants', () => {
     }
     assert.throws(() => parseConfig({}));
   });
+
+  it('get one version, cipher and curve of TLS where they are to end it', () => {
+    const listener = configOf({
+      protocol: 'http',
+      splice: 'auto',
+      workers: 1,
+      listenPort: 1_080,
+      targetPort: 81,
+      folder: '/x',
+      certificate: '/x/a.pem',
+    }).listeners.bench;
+    assert.ok(listener?.protocol === 'https');
+    const { certificates, minVersion, cipherSuites, curves } = listener.tls;
+    assert.deepEqual(certificates, [{ cert: '/x/a.pem', key: '/x/a.pem.key', ocsp: null }]);
+    assert.deepEqual(
+      [minVersion, cipherSuites, curves],
+      ['TLSv1.3', ['TLS_AES_128_GCM_SHA256'], ['X25519']],
+    );
+  });
 });
 
 describe('cores for workers', () => {

@@ -143,6 +143,35 @@ describe('a run', () => {
     await untilNobodyLives(small);
   });
 
+  it('measures over TLS, and what was resumed was resumed', { timeout: 120_000 }, async () => {
+    const out = join(folder, 'tls');
+    const { child, text } = bench(
+      ...['--scenario', 'tls/keep-alive-small,tls/handshake', '--proxies', 'native,nginx,haproxy'],
+      ...['--rounds', '1', '--seconds', '0.2', '--out', out],
+    );
+    const [code] = await once(child, 'close');
+    assert.equal(code, 0, text());
+    const { cases, notes, contestants } = readReport(out);
+    const there = contestants.filter(({ missing }) => missing === null).length;
+    assert.ok(there > 0 && cases.length >= 4);
+    for (const { id, samples, absent, configuration, configurations } of cases) {
+      assert.match(
+        configuration ?? '',
+        /protocol: https[^]*cipherSuites: \[TLS_AES_128_GCM_SHA256\]/,
+      );
+      for (const one of Object.values(configurations)) {
+        assert.match(one, /TLS_AES_128_GCM_SHA256/);
+        assert.doesNotMatch(one, /PRIVATE KEY/);
+      }
+      if (samples.length === 0) assert.match(Object.values(absent).join(), /libssl-dev/, id);
+      for (const sample of samples) {
+        assert.deepEqual(sample.errors, [], `${id}: ${sample.contestant}`);
+        assert.ok(isUsable(sample) && sample.work > 0 && sample.cpuSeconds > 0);
+      }
+    }
+    assert.ok(notes.some((note) => /OpenSSL|libssl-dev/.test(note)));
+  });
+
   it('counts a fixed rate, not what a closed loop would reach', { timeout: 60_000 }, async () => {
     const out = join(folder, 'rate');
     const { child, text } = bench(

@@ -39,6 +39,7 @@ export const SCENARIO_TITLES: Readonly<Record<ScenarioName, string>> = {
   layers: 'Layers: what each layer adds',
   engines: 'Engines: one configuration, each engine',
   rivals: 'Rivals: other proxies at the same work',
+  tls: 'TLS: what it costs to end it here',
   strategies: 'Strategies: what a pick costs, and how evenly it spreads',
   scale: 'Scale: how cost grows',
 };

@@ -4,9 +4,16 @@ import { engineCases } from './engines.ts';
 import { layerCases } from './layers.ts';
 import { rivalCases } from './rivals.ts';
 import { scaleCases } from './scale.ts';
+import { tlsCases } from './tls.ts';
 
 export function allCases(extent: Extent): readonly Case[] {
-  return [...layerCases(), ...engineCases(), ...rivalCases(extent), ...scaleCases(extent)];
+  return [
+    ...layerCases(),
+    ...engineCases(),
+    ...rivalCases(extent),
+    ...tlsCases(extent),
+    ...scaleCases(extent),
+  ];
 }
 
 /** The scenario that has no cases: its figures come from strategies.ts. */

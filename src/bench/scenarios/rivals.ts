@@ -23,15 +23,22 @@ const HTTP_BULK = [
   'http-proxy',
   'fastify-http-proxy',
 ];
+const IDLE_QUICK = ['native', 'nginx', 'haproxy'];
 const TCP = ['native', 'nginx', 'haproxy'];
 const TCP_BULK = ['native', 'nginx', 'haproxy', 'haproxy-splice'];
 const UDP = ['native', 'nginx'];
 
 export function rivalCases({ isQuick }: Extent): readonly Case[] {
-  return [...httpCases(), ...tcpCases(), ...udpCases(), idleMemory(isQuick), ...latency(isQuick)];
+  return [
+    ...httpCases(isQuick),
+    ...tcpCases(),
+    ...udpCases(),
+    idleMemory(isQuick),
+    ...latency(isQuick),
+  ];
 }
 
-function httpCases(): readonly Case[] {
+function httpCases(isQuick: boolean): readonly Case[] {
   const http = { scenario: 'rivals', protocol: 'http', unit: REQUEST } as const;
   return [
     plainCase({
@@ -46,13 +53,7 @@ function httpCases(): readonly Case[] {
         { metric: 'user', of: 'native', to: null, most: 2 },
       ],
     }),
-    plainCase({
-      ...http,
-      id: 'rivals/http-small-256',
-      title: 'HTTP/1.1 keep-alive, 256 clients, 100 B body',
-      contestants: [...HTTP, 'native-io-uring'],
-      work: { kind: 'http', bodyBytes: SMALL_BYTES, connections: 256, arrival: CLOSED },
-    }),
+    ...(isQuick ? [] : [manyClients]),
     plainCase({
       ...http,
       id: 'rivals/http-1mib',
@@ -63,6 +64,16 @@ function httpCases(): readonly Case[] {
     }),
   ];
 }
+
+const manyClients = plainCase({
+  id: 'rivals/http-small-256',
+  scenario: 'rivals',
+  title: 'HTTP/1.1 keep-alive, 256 clients, 100 B body',
+  protocol: 'http',
+  unit: REQUEST,
+  contestants: [...HTTP, 'native-io-uring'],
+  work: { kind: 'http', bodyBytes: SMALL_BYTES, connections: 256, arrival: CLOSED },
+});
 
 function tcpCases(): readonly Case[] {
   const tcp = { scenario: 'rivals', protocol: 'tcp' } as const;
@@ -127,7 +138,7 @@ function idleMemory(isQuick: boolean): Case {
     title: `Memory of the proxy for each of ${clients} idle keep-alive clients`,
     protocol: 'http',
     unit: CLIENT,
-    contestants: HTTP,
+    contestants: isQuick ? IDLE_QUICK : HTTP,
     work: { kind: 'idle', clients },
     goals: [{ metric: 'memory', of: 'native', to: null, most: 2_048 }],
   });
