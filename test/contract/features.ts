@@ -18,7 +18,9 @@ import { reload } from './cases/reload.ts';
 import { stats } from './cases/stats.ts';
 import { tcp } from './cases/tcp.ts';
 import { tcpConnections } from './cases/tcp-connections.ts';
+import { tlsClientCertificates } from './cases/tls-client-certificates.ts';
 import { tlsTermination } from './cases/tls-termination.ts';
+import { tlsUpstream } from './cases/tls-upstream.ts';
 import { udpRelay } from './cases/udp.ts';
 
 export const FEATURES: readonly Feature[] = [
@@ -46,4 +48,6 @@ export const FEATURES: readonly Feature[] = [
   lifecycle,
   reload,
   tlsTermination,
+  tlsClientCertificates,
+  tlsUpstream,
 ];
