@@ -13,6 +13,7 @@ import { type ConfigInput, createProxy, type SluiceProxy } from '../../../src/in
 import { startAcmeDirectory, type TestAcmeDirectory } from '../../support/acme-directory.ts';
 import { AcmeRefusal } from '../../support/acme-jws.ts';
 import { deferred, eventually, within } from '../../support/deadline.ts';
+import { HAS_PEBBLE, startPebble } from '../../support/pebble.ts';
 import { temporaryFolder, writeText } from '../../support/pki.ts';
 import { Scope } from '../../support/scope.ts';
 
@@ -101,13 +102,17 @@ interface Seen {
 }
 
 /** Fails unless the certificate leads to the directory's root and is for the name. */
-async function ask(running: Running, agent: HttpsAgent | false = false): Promise<Seen> {
+async function ask(
+  running: Running,
+  agent: HttpsAgent | false = false,
+  ca = directory.issuerCa,
+): Promise<Seen> {
   const outgoing = request({
     host: '127.0.0.1',
     port: running.port('web'),
     servername: NAME,
     headers: { Host: NAME },
-    ca: directory.issuerCa,
+    ca,
     agent,
   });
   outgoing.end();
@@ -145,6 +150,23 @@ const DUE = { renewBefore: '100d' };
 
 for (const engine of ENGINES) {
   for (const challenge of ['http-01', 'tls-alpn-01'] as const) {
+    const skip = HAS_PEBBLE ? false : 'pebble is not installed (Debian: pebble)';
+    test(`${engine}, ${challenge}: a directory that is not ours issues one too`, {
+      skip,
+    }, async () => {
+      const pebble = await startPebble(scope);
+      const running = await run(engine, {
+        challenge,
+        directory: pebble.url,
+        ca: await writeText(folder, 'pebble.pem', pebble.ca),
+        email: 'ops@example.com',
+      });
+      Object.assign(pebble.ports, directory.ports);
+      await running.planFor('obtained');
+      const { status, text } = await ask(running, false, await pebble.readIssuerCa());
+      assert.deepEqual([status, text], [200, 'hello']);
+    });
+
     test(`${engine}, ${challenge}: a certificate is obtained, served and survives a restart`, async () => {
       const first = await run(engine, { challenge });
       await first.planFor('obtained');
