@@ -35,6 +35,7 @@ const engine: Engine = {
     splice: false,
     unixListeners: true,
     tls: false,
+    proxyProtocol: false,
   },
   workers: 1,
   apply: () => Promise.resolve([]),
