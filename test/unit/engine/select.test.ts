@@ -3,7 +3,12 @@ import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { parseConfig } from '../../../src/config/parse.ts';
 import { loadAddon } from '../../../src/engine/native/load.ts';
-import { CAPABILITIES, type EngineWish, selectEngine } from '../../../src/engine/select.ts';
+import {
+  CAPABILITIES,
+  checkCapabilities,
+  type EngineWish,
+  selectEngine,
+} from '../../../src/engine/select.ts';
 import { loadUws } from '../../../src/engine/uws/load.ts';
 import { compile } from '../../../src/plan/compile.ts';
 
@@ -94,4 +99,26 @@ test('uws serves http, refuses what it does not, and says how to install it wher
     code: 'engine_unsupported',
     message: 'listeners.front.protocol: tcp: engine uws does not offer it: use engine native or js',
   });
+});
+
+test('what an engine without TLS is asked for is refused, by the option', () => {
+  const listening = {
+    ...plain,
+    listeners: plain.listeners.map((one) => ({ ...one, protocol: 'http' as const, serverTls: 0 })),
+  };
+  const connecting = {
+    ...plain,
+    listeners: plain.listeners.map((one) => ({ ...one, protocol: 'http' as const })),
+    targets: plain.targets.map((one) => ({ ...one, clientTls: 0 })),
+  };
+  const uws = { name: 'uws', capabilities: CAPABILITIES.uws } as const;
+  assert.throws(
+    () => checkCapabilities(uws, listening),
+    /^SluiceError: listeners\.front\.tls: engine uws does not offer it: use engine native or js$/,
+  );
+  assert.throws(
+    () => checkCapabilities(uws, connecting),
+    /pools\.p: TLS to target 127\.0\.0\.1:9: engine uws does not offer it/,
+  );
+  checkCapabilities({ name: 'js', capabilities: CAPABILITIES.js }, listening);
 });
