@@ -109,11 +109,11 @@ void Front::readHello(std::string_view bytes, bool hasEnded) noexcept {
   switch (tls::readClientHello(bytes, fragments, hello)) {
   case tls::ClientHelloState::Partial:
     if (hasEnded) {
-      useListenersPool(bytes.empty() ? Errc::ClientAborted : Errc::TlsHandshakeFailed);
+      end(bytes.empty() ? Errc::ClientAborted : Errc::TlsHandshakeFailed);
     }
     return;
   case tls::ClientHelloState::NotTls:
-    useListenersPool(Errc::TlsHandshakeFailed);
+    passUnread();
     return;
   case tls::ClientHelloState::Bad:
     end(Errc::TlsHandshakeFailed);
@@ -136,12 +136,13 @@ void Front::choosePool(std::string_view serverName, std::string_view alpn) noexc
   }
 }
 
-void Front::useListenersPool(Errc orElse) noexcept {
+/// What is no TLS asks for no name.
+void Front::passUnread() noexcept {
   adoptPlan();
   if (listener().pool >= 0) {
     handOn(static_cast<std::uint32_t>(listener().pool));
   } else {
-    end(orElse);
+    end(Errc::TlsHandshakeFailed);
   }
 }
 

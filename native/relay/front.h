@@ -48,7 +48,7 @@ class Front final : public Flow, public net::PeekOwner, public net::TimerOwner {
   void goOn() noexcept;
   void readHello(std::string_view bytes, bool hasEnded) noexcept;
   void choosePool(std::string_view serverName, std::string_view alpn) noexcept;
-  void useListenersPool(Errc orElse) noexcept;
+  void passUnread() noexcept;
   void handOn(std::uint32_t pool) noexcept;
   void end(Errc why, std::string_view lastWords = {}) noexcept;
   void leave() noexcept;

@@ -17,6 +17,8 @@ export interface Capabilities {
   readonly unixListeners: boolean;
   /** TLS, ended at listeners and spoken to targets. */
   readonly tls: boolean;
+  /** PROXY headers, accepted by listeners and sent to targets. */
+  readonly proxyProtocol: boolean;
 }
 
 /** What the workers of the native engine wait on. */

@@ -69,9 +69,17 @@ export function checkCapabilities(
     if (listener.serverTls !== null && !capabilities.tls) {
       refuse(name, `${at}.tls`, (able) => able.tls);
     }
+    const { proxyProtocol } = listener;
+    if (proxyProtocol !== 'off' && !capabilities.proxyProtocol) {
+      refuse(name, `${at}.proxyProtocol: ${proxyProtocol}`, (able) => able.proxyProtocol);
+    }
     if (address.family === 'unix' && !capabilities.unixListeners) {
       refuse(name, `${at}.address: unix:${address.host}`, (able) => able.unixListeners);
     }
+  }
+  for (const { proxyProtocol, name: pool } of plan.pools) {
+    if (proxyProtocol === 'off' || capabilities.proxyProtocol) continue;
+    refuse(name, `pools.${pool}.proxyProtocol: ${proxyProtocol}`, (able) => able.proxyProtocol);
   }
   if (capabilities.tls) return;
   for (const { clientTls, pool, name: target } of plan.targets) {

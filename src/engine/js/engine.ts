@@ -15,6 +15,7 @@ export const JS_CAPABILITIES: Capabilities = {
   splice: false,
   unixListeners: true,
   tls: true,
+  proxyProtocol: true,
 };
 
 export function createJsEngine(_options: EngineOptions): Engine {

@@ -6,7 +6,13 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 import { errorBytes } from '../shared/answer.ts';
-import { clientHostOf, clientName } from '../shared/client-address.ts';
+import {
+  clientHostOf,
+  clientName,
+  clientPortOf,
+  connectionEndsOf,
+  headerBytesOf,
+} from '../shared/client-address.ts';
 import type { ClientFacts } from '../shared/client-certificate.ts';
 import { HttpExchange } from '../shared/exchange.ts';
 import { ExchangeRecord } from '../shared/exchange-record.ts';
@@ -65,7 +71,8 @@ export class HttpConnection {
     this.#options = options;
     this.#socket = socket;
     this.#clientHost = clientHostOf(raw);
-    this.#clientName = clientName(this.#clientHost, raw.remotePort ?? 0);
+    this.#clientName = clientName(this.#clientHost, clientPortOf(raw));
+    if (socket === raw) this.#bytesReadBefore = headerBytesOf(raw);
     socket.on('error', ignore);
     socket.on('end', () => this.#onEnd());
     socket.once('close', () => this.#onClose());
@@ -154,6 +161,7 @@ export class HttpConnection {
       client: new HttpClient({ request, response, socket: this.#socket, early }),
       clientHost: this.#clientHost,
       clientName: this.#clientName,
+      ends: () => connectionEndsOf(this.#options.raw),
       listener: this.#options.current(),
       facts: this.#options.facts,
       isLast: () => this.#isDraining || (this.#hasEnded && this.#queue.length === 0),

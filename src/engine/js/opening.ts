@@ -1,24 +1,26 @@
 // A client's connection from accept to where its protocol begins: what TLS needs, and nothing of what is spoken in it.
 //
-//   accepted --TLS--> hello --choice--> handshake --> ready
-//       |               +--plain HTTP--> plain
-//       +--no TLS--> ready               (anything --> failed, by itself or by the deadline)
+//   accepted --> front --TLS--> hello --choice--> handshake --> ready
+//                  |              +--plain HTTP--> plain
+//                  +--no TLS--> ready             (anything --> failed, by itself or by the deadline)
 //
 // A listener that does not end TLS is ready at once. Main thread; owned by its listener until it is over.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { ErrorCode } from '../../contract/codes.ts';
+import { findNameRoute } from '../../plan/match.ts';
 import { type ClientFacts, clientFacts } from '../shared/client-certificate.ts';
 import { type ClientHello, readClientHello } from '../shared/client-hello.ts';
 import { errnoOf } from '../shared/faults.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
 import type { Choice, ServerTls } from '../shared/server-tls.ts';
 import { lingerAndClose, Wire } from '../shared/wire.ts';
+import { Front } from './front.ts';
 
 export interface Opened {
   /** What the protocol is spoken over: the socket itself, or TLS over it. */
   readonly socket: Socket;
-  /** What the client asked for; null on a listener that does not end TLS. */
+  /** What the client asked for; null on a listener that neither ends TLS nor looks at it. */
   readonly hello: ClientHello | null;
   readonly facts: ClientFacts | null;
 }
@@ -44,6 +46,7 @@ export class Opening {
   readonly #listener: LiveListener;
   readonly #handlers: OpeningHandlers;
   readonly #deadline: NodeJS.Timeout;
+  readonly #front: Front;
   #wire: Wire | null = null;
   #secure: TLSSocket | null = null;
   #read: Buffer = Buffer.alloc(0);
@@ -57,17 +60,28 @@ export class Opening {
       () => this.#fail('handshake_timeout'),
       listener.plan.timeouts.handshakeMs,
     );
+    this.#front = new Front(raw, listener, {
+      onPassed: (hello) => this.#onPassed(hello),
+      onFailed: (code) => this.#fail(code),
+    });
   }
 
   start(): void {
-    const { tls } = this.#listener;
-    if (tls === null) this.#ready({ socket: this.#raw, hello: null, facts: null });
-    else this.#readHello();
+    this.#front.start();
   }
 
   destroy(): void {
     this.#settle();
     this.#raw.destroy();
+  }
+
+  /** `hello`: of TLS that is passed on. */
+  #onPassed(hello: ClientHello | null): void {
+    const { tls, plan, pool } = this.#listener;
+    if (tls !== null) this.#readHello();
+    else if (hello !== null && pool === null && findNameRoute(plan.nameRoutes, hello) === null)
+      this.#refuse('tls_name_unknown', ALERTS.unrecognizedName);
+    else this.#ready({ socket: this.#raw, hello, facts: null });
   }
 
   #readHello(): void {
@@ -93,12 +107,11 @@ export class Opening {
 
   #onAlien(begin: string): void {
     const { onPlainHttp } = this.#handlers;
-    if (PLAIN_HTTP.test(begin) && onPlainHttp !== undefined) {
+    if (onPlainHttp === undefined) this.#fail('tls_handshake_failed');
+    else if (PLAIN_HTTP.test(begin)) {
       this.#settle();
       onPlainHttp();
-    } else if (!MAY_BE_HTTP.test(begin)) {
-      this.#fail('tls_handshake_failed');
-    }
+    } else if (!MAY_BE_HTTP.test(begin)) this.#fail('tls_handshake_failed');
   }
 
   #choose(tls: ServerTls, hello: ClientHello): void {
@@ -199,6 +212,7 @@ export class Opening {
   #settle(): void {
     this.#isOver = true;
     clearTimeout(this.#deadline);
+    this.#front.stop();
     this.#stopReading();
     this.#secure?.removeAllListeners('secure');
   }

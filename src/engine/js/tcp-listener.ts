@@ -5,13 +5,19 @@ import net from 'node:net';
 import type { SocketAddress } from '../../contract/address.ts';
 import type { ErrorCode } from '../../contract/codes.ts';
 import { findNameRoute } from '../../plan/match.ts';
-import { clientHostOf, clientName } from '../shared/client-address.ts';
+import {
+  clientHostOf,
+  clientName,
+  clientPortOf,
+  connectionEndsOf,
+} from '../shared/client-address.ts';
 import { connectTo } from '../shared/connect.ts';
 import { exhaustionFault } from '../shared/faults.ts';
 import { logFlow } from '../shared/flow-log.ts';
 import { type Listening, listenStream } from '../shared/listening.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
 import type { LivePool } from '../shared/pool.ts';
+import { proxyPreface } from '../shared/proxy-header.ts';
 import type { LiveTarget } from '../shared/target.ts';
 import { abortSocket, rawOf } from '../shared/wire.ts';
 import { type Opened, Opening } from './opening.ts';
@@ -81,8 +87,9 @@ class TcpListener implements Listening {
 class TcpFlow {
   readonly #raw: net.Socket;
   readonly #opening: Opening;
-  readonly #clientHost: string;
-  readonly #clientName: string;
+  /** The proxy's until its PROXY header has come. */
+  #clientHost: string;
+  #clientName: string;
   readonly #listener: LiveListener;
   readonly #beganMs = performance.now();
   readonly #tried: LiveTarget[] = [];
@@ -101,7 +108,7 @@ class TcpFlow {
     this.#raw = raw;
     this.#client = raw;
     this.#clientHost = clientHostOf(raw);
-    this.#clientName = clientName(this.#clientHost, raw.remotePort ?? 0);
+    this.#clientName = clientName(this.#clientHost, clientPortOf(raw));
     this.#listener = listener;
     this.#opening = new Opening(raw, listener, {
       onReady: (opened) => this.#onReady(opened),
@@ -129,6 +136,8 @@ class TcpFlow {
 
   #onReady({ socket, hello }: Opened): void {
     this.#client = socket;
+    this.#clientHost = clientHostOf(this.#raw);
+    this.#clientName = clientName(this.#clientHost, clientPortOf(this.#raw));
     const { plan, pool, live } = this.#listener;
     const route = hello === null ? null : findNameRoute(plan.nameRoutes, hello);
     this.#pool = route === null ? pool : live.pool(route.pool);
@@ -161,7 +170,12 @@ class TcpFlow {
     target.begin();
     const { connectMs } = this.#listener.plan.timeouts;
     this.#cancelConnect = connectTo(
-      { address: target.plan.address, tls: target.tls, timeoutMs: connectMs },
+      {
+        address: target.plan.address,
+        tls: target.tls,
+        timeoutMs: connectMs,
+        preface: proxyPreface(pool.plan.proxyProtocol, () => connectionEndsOf(this.#raw)),
+      },
       {
         onConnected: (upstream) => this.#relay(pool, target, upstream),
         onFailed: (code) => this.#onConnectFailed(pool, target, code),

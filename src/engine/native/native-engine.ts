@@ -16,6 +16,7 @@ export const NATIVE_CAPABILITIES: Capabilities = {
   splice: true,
   unixListeners: true,
   tls: true,
+  proxyProtocol: true,
 };
 
 /** How often the main thread looks whether the workers have got somewhere. */

@@ -15,11 +15,13 @@ export interface ConnectOptions {
   /** null: in plain. */
   readonly tls: TargetTls | null;
   readonly timeoutMs: number;
+  /** What the connection begins with, ahead of TLS. */
+  readonly preface: Buffer | null;
 }
 
 /** Calls exactly one handler, or none once the returned function has cancelled it. */
 export function connectTo(
-  { address, tls, timeoutMs }: ConnectOptions,
+  { address, tls, timeoutMs, preface }: ConnectOptions,
   { onConnected, onFailed }: ConnectHandlers,
 ): () => void {
   const socket = net.connect({ ...connectOptions(address), allowHalfOpen: true, noDelay: true });
@@ -30,6 +32,7 @@ export function connectTo(
   };
   const onConnect = (): void => {
     socket.off('error', onError);
+    if (preface !== null) socket.write(preface);
     if (tls === null) {
       settle();
       onConnected(socket);

@@ -14,12 +14,14 @@ import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 import { findRoute, rewritePath } from '../../plan/match.ts';
 import { type Answer, errorAnswer, fixedAnswer, mayHaveBody } from './answer.ts';
+import type { ConnectionEnds } from './client-address.ts';
 import type { ClientFacts } from './client-certificate.ts';
 import type { ClientSide } from './client-side.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import type { FlatFields } from './field-rules.ts';
 import type { LiveListener } from './live-plan.ts';
 import type { LivePool } from './pool.ts';
+import { proxyPreface } from './proxy-header.ts';
 import { pumpRequestBody } from './request-body.ts';
 import { requestFields, schemeOf } from './request-fields.ts';
 import { type RequestHead, readRequestHead } from './request-head.ts';
@@ -38,6 +40,8 @@ export interface ExchangeOptions {
   readonly client: ClientSide;
   readonly clientHost: string;
   readonly clientName: string;
+  /** Of the client's connection, for pools that are told of them. */
+  readonly ends: () => ConnectionEnds;
   readonly listener: LiveListener;
   /** What the client's certificate tells; null where none are asked for. */
   readonly facts: ClientFacts | null;
@@ -143,7 +147,7 @@ export class HttpExchange {
       this.#refuse(codeIfNone);
       return;
     }
-    const { listener, clientHost, facts } = this.#options;
+    const { listener, clientHost, ends, facts } = this.#options;
     if (!this.#tried.includes(target)) this.#tried.push(target);
     this.#record.tries(target);
     try {
@@ -161,6 +165,7 @@ export class HttpExchange {
           }),
           timeouts: listener.plan.timeouts,
           headLimit: responseHeadLimit(listener.plan.limits),
+          preface: proxyPreface(this.#pool?.plan.proxyProtocol ?? 'off', ends),
         },
         {
           onConnected: () => this.#onConnected(),

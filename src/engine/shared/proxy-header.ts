@@ -4,13 +4,9 @@
 import net from 'node:net';
 import { addressBytes } from '../../contract/address.ts';
 import type { ProxySend } from '../../contract/codes.ts';
-import { plainHost } from './client-address.ts';
+import { type ConnectionEnds, type IpPort, plainHost } from './client-address.ts';
 
-/** An IP address and a port. */
-export interface IpPort {
-  readonly host: string;
-  readonly port: number;
-}
+export type { IpPort } from './client-address.ts';
 
 export type ProxyHeader =
   /** It may become a header; it begins otherwise than a header does; it begins like one and is none. */
@@ -143,6 +139,16 @@ function crc32c(bytes: Buffer, zeroed: number): number {
     crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ seen) & 0xff] ?? 0);
   });
   return ~crc >>> 0;
+}
+
+/** What connections to the targets of a pool begin with; null: nothing. */
+export function proxyPreface(
+  version: ProxySend,
+  ends: () => ConnectionEnds,
+): Buffer | null {
+  if (version === 'off') return null;
+  const { source, destination } = ends();
+  return writeProxyHeader(version, source, destination);
 }
 
 /** null for an address: nothing is known, as of a unix socket; the header then speaks for nobody. */

@@ -37,6 +37,8 @@ export class LiveTarget {
   adopt(pool: PlanPool): void {
     this.#policy = pool;
     this.agent.limit({ maxIdle: pool.maxIdle, idleMs: pool.idleMs });
+    // Those that wait have no PROXY header.
+    if (pool.proxyProtocol !== 'off') this.agent.closeIdle();
   }
 
   isEjected(nowMs: number): boolean {

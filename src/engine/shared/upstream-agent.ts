@@ -15,6 +15,8 @@ export interface AgentOptions {
   readonly connectMs: number;
   /** A connection is being made for the attempt, which may call it off. */
   readonly onConnecting: (cancel: () => void) => void;
+  /** What the connection begins with; such connections are not kept. */
+  readonly preface: Buffer | null;
 }
 
 type OnConnection = (error: Error | null, socket: Duplex) => void;
@@ -35,12 +37,15 @@ export class UpstreamAgent extends http.Agent {
     options: http.ClientRequestArgs,
     onConnection?: OnConnection,
   ): Duplex | null | undefined {
+    const { connectMs, onConnecting, preface } = options as unknown as AgentOptions;
     if (this.#tls === null || onConnection === undefined) {
-      return super.createConnection(options, onConnection);
+      const socket = super.createConnection(options, onConnection);
+      // Before anything that is written once it is connected.
+      if (preface !== null) (socket as Socket).write(preface);
+      return socket;
     }
-    const { connectMs, onConnecting } = options as unknown as AgentOptions;
     const cancel = connectTo(
-      { address: this.#address, tls: this.#tls, timeoutMs: connectMs },
+      { address: this.#address, tls: this.#tls, timeoutMs: connectMs, preface },
       {
         onConnected: (socket) => {
           // A target that ends an idle connection has closed it.

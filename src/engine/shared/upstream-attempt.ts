@@ -20,6 +20,8 @@ export interface AttemptOptions {
   readonly timeouts: PlanTimeouts;
   /** Largest response head in bytes. */
   readonly headLimit: number;
+  /** What a new connection begins with. */
+  readonly preface: Buffer | null;
 }
 
 export interface AttemptHandlers {
@@ -198,10 +200,10 @@ export class UpstreamAttempt {
 }
 
 function sendHead(
-  { target, method, path, fields, headLimit, timeouts }: AttemptOptions,
+  { target, method, path, fields, headLimit, timeouts, preface }: AttemptOptions,
   onConnecting: AgentOptions['onConnecting'],
 ): http.ClientRequest {
-  const forAgent: AgentOptions = { connectMs: timeouts.connectMs, onConnecting };
+  const forAgent: AgentOptions = { connectMs: timeouts.connectMs, onConnecting, preface };
   const address = connectOptions(target.plan.address);
   return http.request({
     ...('path' in address ? { socketPath: address.path } : address),

@@ -14,6 +14,7 @@ export const UWS_CAPABILITIES: Capabilities = {
   splice: false,
   unixListeners: true,
   tls: false,
+  proxyProtocol: false,
 };
 
 /** Throws SluiceError `engine_unavailable` where uWebSockets.js is not installed. */

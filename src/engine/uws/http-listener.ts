@@ -179,6 +179,8 @@ class HttpListener implements Listening {
       client,
       clientHost,
       clientName: port === undefined ? clientHost || 'unix' : clientName(clientHost, port),
+      // The engine does not offer PROXY headers.
+      ends: () => ({ source: null, destination: null }),
       listener: this.#listener,
       facts: null,
       isLast: () => this.#isDraining,

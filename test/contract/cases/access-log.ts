@@ -11,16 +11,16 @@ import { openUdp, openUdpTarget } from '../../support/udp.ts';
 import { type Case, type CaseContext, type Feature, offers } from '../case.ts';
 import { httpConfig, routesConfig } from '../config.ts';
 
-type LogRecord = Record<string, string | number | null>;
+export type LogRecord = Record<string, string | number | null>;
 
-async function logFile(test: CaseContext): Promise<string> {
+export async function logFile(test: CaseContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'sluice-'));
   test.defer(() => rm(folder, { recursive: true, force: true }));
   return path.join(folder, 'access.log');
 }
 
 /** The records of a file once there are `count`. */
-async function records(file: string, count: number): Promise<LogRecord[]> {
+export async function records(file: string, count: number): Promise<LogRecord[]> {
   let lines: string[] = [];
   await eventually(`${count} log records`, async () => {
     const text = await readFile(file, 'utf8').catch(() => '');
