@@ -12,6 +12,7 @@ export type { LatencyStats } from './observe/histogram.ts';
 export type { Logger } from './observe/logger.ts';
 export type { EntityStats, ProxyStats, TargetStats } from './observe/stats.ts';
 export { formatStats } from './observe/stats-table.ts';
+export type { ListedCertificate } from './plan/listed-certificates.ts';
 export {
   type CloseOptions,
   createProxy,

@@ -201,7 +201,8 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
       throw error;
     }
     const { name, workers } = engine;
-    this.#logger.info({ engine: name, workers, reason }, 'engine started');
+    const { openssl } = process.versions;
+    this.#logger.info({ engine: name, workers, reason, openssl }, 'engine started');
     for (const [listener, address] of Object.entries(this.#addresses)) {
       this.#logger.info({ listener, address }, 'listening');
     }

@@ -13,7 +13,19 @@ export function formatStats(stats: ProxyStats): string {
   ];
   const uptime = (stats.uptimeMs / 1000).toFixed(1);
   const title = `sluice: ${stats.engine} engine, ${stats.workers} worker${stats.workers === 1 ? '' : 's'}, up ${uptime} s, plan ${stats.planVersion}`;
-  return `${title}\n${formatTable([...head, ...latency, 'notes'], rows)}\n`;
+  return `${title}\n${formatTable([...head, ...latency, 'notes'], rows)}\n${formatCertificates(stats)}`;
+}
+
+function formatCertificates({ certificates }: ProxyStats): string {
+  if (certificates.length === 0) return '';
+  const rows = certificates.map(({ listener, name, hosts, keyType, notAfterMs }) => [
+    `listener ${listener}`,
+    name,
+    hosts.join(', '),
+    keyType,
+    new Date(notAfterMs).toISOString().slice(0, 10),
+  ]);
+  return `\n${formatTable(['', 'certificate', 'for', 'key', 'expires'], rows)}\n`;
 }
 
 function rowsOf(

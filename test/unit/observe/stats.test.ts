@@ -89,6 +89,25 @@ test('the table names every entity, its errors and who is ejected', () => {
   assert.match(text, /^target rest\/127\.0\.0\.1:1003 .*connect_refused 3, ejected for 1\.5 s$/m);
 });
 
+test('certificates have a table of their own, where there are any', () => {
+  const certificates = [
+    {
+      listener: 'web',
+      name: '/etc/site.pem',
+      hosts: ['a.test', '*.a.test'],
+      keyType: 'ec',
+      notAfterMs: Date.parse('2030-06-28T12:00:00Z'),
+    },
+  ];
+  const stats = readStats(engine, plan, 61_000, certificates);
+  assert.deepEqual(stats.certificates, certificates);
+  assert.match(
+    formatStats(stats),
+    /\n\n +certificate +for +key +expires\n[- ]+\nlistener web {2}\/etc\/site\.pem {2}a\.test, \*\.a\.test {2}ec {3}2030-06-28\n$/,
+  );
+  assert.doesNotMatch(formatStats(readStats(engine, plan, 61_000)), /expires/);
+});
+
 test('bytes read as people read them', () => {
   assert.deepEqual([0, 1023, 1024, 1536, 5 * 2 ** 30].map(formatBytes), [
     '0 B',
