@@ -13,6 +13,7 @@ import { rewriting } from './cases/http-rewriting.ts';
 import { routes } from './cases/http-routes.ts';
 import { httpUpgrade } from './cases/http-upgrade.ts';
 import { lifecycle } from './cases/lifecycle.ts';
+import { passthrough } from './cases/passthrough.ts';
 import { proxyProtocol } from './cases/proxy-protocol.ts';
 import { reload } from './cases/reload.ts';
 import { stats } from './cases/stats.ts';
@@ -41,6 +42,7 @@ export const FEATURES: readonly Feature[] = [
   httpAborts,
   httpRetry,
   proxyProtocol,
+  passthrough,
   balance,
   ejections,
   stats,

@@ -142,10 +142,7 @@ function crc32c(bytes: Buffer, zeroed: number): number {
 }
 
 /** What connections to the targets of a pool begin with; null: nothing. */
-export function proxyPreface(
-  version: ProxySend,
-  ends: () => ConnectionEnds,
-): Buffer | null {
+export function proxyPreface(version: ProxySend, ends: () => ConnectionEnds): Buffer | null {
   if (version === 'off') return null;
   const { source, destination } = ends();
   return writeProxyHeader(version, source, destination);
