@@ -6,8 +6,6 @@ import { addressBytes } from '../../contract/address.ts';
 import type { ProxySend } from '../../contract/codes.ts';
 import { type ConnectionEnds, type IpPort, plainHost } from './client-address.ts';
 
-export type { IpPort } from './client-address.ts';
-
 export type ProxyHeader =
   /** It may become a header; it begins otherwise than a header does; it begins like one and is none. */
   | { readonly kind: 'more' | 'absent' | 'bad' }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import type { IpPort } from '../../../../src/engine/shared/client-address.ts';
 import {
-  type IpPort,
   type ProxyHeader,
   readProxyHeader,
   writeProxyHeader,
