@@ -634,6 +634,81 @@ const ends: Case[] = [
   },
 ];
 
+const tunnelsAndDrains: Case[] = [
+  {
+    name: 'a client of an upgraded connection that is cut off without a goodbye cuts the target off, too',
+    run: async (test) => {
+      const target = await test.httpTarget({
+        answer: () =>
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n',
+      });
+      const { pair } = await makeSite(test);
+      const engine = await test.engine(httpsConfig([target.address], { certificates: [pair] }));
+      const client = await test.tls(engine.port('web'));
+      client.http.send(
+        'GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n',
+      );
+      assert.equal((await client.http.response()).status, 101);
+      const { connection } = await target.next();
+      client.connection.send('begun');
+      await connection.receivedText('begun');
+      client.connection.cut();
+      await connection.ended;
+      connection.end();
+      assert.equal(await connection.closed, 'reset');
+    },
+  },
+  ...eachVersion(
+    'a tcp client that stops reading holds the target back, and loses nothing',
+    (only) => async (test) => {
+      const size = 8 * MIB;
+      const sent = randomBytes(size);
+      const target = await test.tcpTarget();
+      const { pair } = await makeSite(test);
+      const engine = await test.engine(tlsTcpConfig([target.address], { certificates: [pair] }));
+      const client = await test.tls(engine.port('db'), only);
+      const there = await target.next();
+      client.secure.pause();
+      there.send(sent);
+      client.connection.send(sent);
+      assert.equal((await there.receivedLength(size)).equals(sent), true);
+      client.secure.resume();
+      assert.equal((await client.connection.receivedLength(size)).equals(sent), true);
+    },
+  ),
+  {
+    name: 'closing waits for the request in flight, says so, and says goodbye; handshakes under way end',
+    run: async (test) => {
+      let answer = () => {};
+      const target = await test.httpTarget({
+        answer: () =>
+          new Promise((resolve) => {
+            answer = () => resolve(ok('late'));
+          }),
+      });
+      const { pair } = await makeSite(test);
+      const engine = await test.engine(httpsConfig([target.address], { certificates: [pair] }));
+      const port = engine.port('web');
+      const half = await test.connect(port);
+      half.send(Buffer.from([22, 3, 1, 0, 200]));
+      const idle = await test.tls(port);
+      const busy = await test.tls(port);
+      busy.http.send(requestBytes('GET', '/'));
+      await target.next();
+      const closed = engine.close(10_000);
+      await Promise.all([idle.connection.ended, half.ended]);
+      assert.equal(idle.wasCut, false);
+      answer();
+      const response = await busy.http.response();
+      assert.equal(response.text, 'late');
+      assert.equal(response.value('connection'), 'close');
+      await busy.connection.ended;
+      assert.equal(busy.wasCut, false);
+      await closed;
+    },
+  },
+];
+
 const reloads: Case[] = [
   {
     name: 'a reload brings another certificate to new connections, and open ones go on',
@@ -713,7 +788,15 @@ const reloads: Case[] = [
 
 export const tlsTermination: Feature = {
   name: 'tls',
-  cases: [...talking, ...names, ...sessions, ...refusals, ...ends, ...reloads].map((one) => ({
+  cases: [
+    ...talking,
+    ...names,
+    ...sessions,
+    ...refusals,
+    ...ends,
+    ...tunnelsAndDrains,
+    ...reloads,
+  ].map((one) => ({
     ...one,
     needs: (capabilities) => capabilities.tls && capabilities.protocols.includes('tcp'),
   })),
