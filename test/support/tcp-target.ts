@@ -28,6 +28,8 @@ export class TcpTarget {
   /** Codes of handshakes that failed. */
   readonly failures: string[] = [];
   readonly #context: tls.SecureContext | null;
+  /** Connections whose handshake is not done. */
+  readonly #handshakes = new Set<net.Socket>();
   readonly #listener: net.Server;
   readonly #waiting = new Set<() => void>();
   #taken = 0;
@@ -44,13 +46,18 @@ export class TcpTarget {
   #handshake(raw: net.Socket, secureContext: tls.SecureContext, options: TcpTargetOptions): void {
     const { requestCert = false, rejectUnauthorized = false } = options.tls ?? {};
     raw.on('error', () => {});
+    this.#handshakes.add(raw);
+    raw.once('close', () => this.#handshakes.delete(raw));
     const secure = new tls.TLSSocket(raw, {
       isServer: true,
       secureContext,
       requestCert,
       rejectUnauthorized,
     });
-    secure.once('secure', () => this.#begin(secure, raw, options));
+    secure.once('secure', () => {
+      this.#handshakes.delete(raw);
+      this.#begin(secure, raw, options);
+    });
     secure.on('error', (error) => {
       this.failures.push((error as NodeJS.ErrnoException).code ?? error.message);
     });
@@ -119,8 +126,10 @@ export class TcpTarget {
   /** Stops listening and cuts every connection: what a killed process does. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    for (const raw of this.#handshakes) raw.destroy();
     for (const connection of this.connections) {
       if (!connection.isClosed) connection.reset();
+      connection.raw.destroy();
     }
     await closed;
   }
