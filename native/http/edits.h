@@ -2,6 +2,7 @@
 // name, `set` and `add` put a field at the end. Internal to http/.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string_view>
 
@@ -20,6 +21,20 @@ namespace sluice::http {
     }
   }
   return false;
+}
+
+/// Whether the name is one of theirs, or one that a target may take for it: CGI and what came after
+/// it make no difference between hyphens and underscores.
+[[nodiscard]] inline bool mayPassFor(std::span<const plan::HeaderEdit> edits,
+                                     std::string_view name) noexcept {
+  const auto fold = [](char c) {
+    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    return lower == '_' ? '-' : lower;
+  };
+  return std::any_of(edits.begin(), edits.end(), [=](const plan::HeaderEdit& edit) {
+    return std::equal(name.begin(), name.end(), edit.name.begin(), edit.name.end(),
+                      [=](char a, char b) { return fold(a) == fold(b); });
+  });
 }
 
 inline void writeEdits(HeadWriter& out, std::span<const plan::HeaderEdit> edits) noexcept {

@@ -248,7 +248,7 @@ class RequestWriter {
   [[nodiscard]] bool isMissing(FieldId id) const { return !isBelieved_ || !head_.fields.has(id); }
   [[nodiscard]] bool isOurs(std::string_view name) const {
     return (edits_.empty() || !isEditedAway(edits_, name)) &&
-           (context_.clientEdits.empty() || !isEditedAway(context_.clientEdits, name));
+           (context_.clientEdits.empty() || !mayPassFor(context_.clientEdits, name));
   }
   [[nodiscard]] std::string_view scheme() const {
     return context_.listener.serverTls == plan::kNone ? "http" : "https";

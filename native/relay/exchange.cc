@@ -7,6 +7,7 @@
 #include "http/path.h"
 #include "http/route.h"
 #include "relay/access_log.h"
+#include "relay/tunnel.h"
 
 namespace sluice::relay {
 
@@ -474,6 +475,9 @@ void Exchange::onTunnelEnd(Errc why, std::uint64_t bytesIn, std::uint64_t bytesO
   // The tunnel has counted its bytes for all entities already.
   bytesIn_ += bytesIn;
   bytesOut_ += bytesOut;
+  if (isCut(why)) {
+    upstream_->stream().abort();
+  }
   dropUpstream();
   end(why);
 }

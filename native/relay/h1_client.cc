@@ -630,6 +630,9 @@ void H1Client::switchProtocols(net::Stream& upstream, std::string_view early) no
 
 void H1Client::onTunnelEnd(Errc why) noexcept {
   exchange_.onTunnelEnd(why, tunnel_->bytesIn(), tunnel_->bytesOut());
+  if (isCut(why)) {
+    stream_.abort();
+  }
   close();
 }
 

@@ -193,7 +193,7 @@ void TcpRelay::end(Errc why) noexcept {
   if (tunnel_) {
     tunnel_->stop();
   }
-  if (!tunnel_ || why == Errc::None || why == Errc::IdleTimeout) {
+  if (!tunnel_ || !isCut(why)) {
     client_.close();
     upstream_.close();
   } else {

@@ -27,6 +27,11 @@ class TunnelOwner {
   ~TunnelOwner() = default;
 };
 
+/// Both sides of a tunnel that ended so are to see that it was cut: by a reset, not by an end.
+[[nodiscard]] constexpr bool isCut(Errc why) noexcept {
+  return why != Errc::None && why != Errc::IdleTimeout;
+}
+
 struct TunnelOptions {
   std::uint32_t idleMs = 0;
   SpliceMode splice = SpliceMode::Auto;
