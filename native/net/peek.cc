@@ -41,6 +41,11 @@ void Peek::onEvents(std::uint32_t events) noexcept {
   if (!fd_.isOpen()) {
     return;
   }
+  if ((events & EPOLLERR) != 0) {
+    // What had arrived before could still be read, by nobody's wish.
+    owner_.onPeekFailed();
+    return;
+  }
   hasEnded_ = hasEnded_ || (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
   look();
 }

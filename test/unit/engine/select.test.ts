@@ -122,3 +122,32 @@ test('what an engine without TLS is asked for is refused, by the option', () => 
   );
   checkCapabilities({ name: 'js', capabilities: CAPABILITIES.js }, listening);
 });
+
+test('names the PROXY headers that an engine does not offer', () => {
+  const plain = planOf({});
+  const listening = {
+    ...plain,
+    listeners: plain.listeners.map((one) => ({
+      ...one,
+      protocol: 'http' as const,
+      proxyProtocol: 'required' as const,
+    })),
+  };
+  const telling = {
+    ...plain,
+    listeners: plain.listeners.map((one) => ({ ...one, protocol: 'http' as const })),
+    pools: plain.pools.map((one) => ({ ...one, proxyProtocol: 'v2' as const })),
+  };
+  const uws = { name: 'uws', capabilities: CAPABILITIES.uws } as const;
+  assert.throws(
+    () => checkCapabilities(uws, listening),
+    /^SluiceError: listeners\.front\.proxyProtocol: required: engine uws does not offer it: use engine native or js$/,
+  );
+  assert.throws(
+    () => checkCapabilities(uws, telling),
+    /^SluiceError: pools\.p\.proxyProtocol: v2: engine uws does not offer it/,
+  );
+  for (const plan of [listening, telling]) {
+    checkCapabilities({ name: 'js', capabilities: CAPABILITIES.js }, plan);
+  }
+});
