@@ -22,10 +22,10 @@ int hexValue(char digit) noexcept {
   return digit <= '9' ? digit - '0' : digit - 'a' + 10;
 }
 
-/// Takes the session over: 1 says so.
+/// Leaves the session to OpenSSL: 0 says so.
 int onNewSession(SSL* ssl, SSL_SESSION* session) noexcept {
   Session::of(ssl).target().remember(session);
-  return 1;
+  return 0;
 }
 
 } // namespace
@@ -101,7 +101,11 @@ bool TargetTls::prepare(SSL* ssl) noexcept {
       }
     }
   }
-  return session_ == nullptr || SSL_set_session(ssl, session_.get()) == 1;
+  if (session_ == nullptr) {
+    return true;
+  }
+  const SslSession copy(SSL_SESSION_dup(session_.get()));
+  return copy != nullptr && SSL_set_session(ssl, copy.get()) == 1;
 }
 
 } // namespace sluice::tls

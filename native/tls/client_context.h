@@ -54,7 +54,10 @@ class TargetTls {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   /// Tells a new connection whom it speaks to and which session it may resume.
   [[nodiscard]] bool prepare(SSL* ssl) noexcept;
-  void remember(SSL_SESSION* session) noexcept { session_.reset(session); }
+  /// Copies it: OpenSSL spoils a session that it works with, after one use with TLS 1.3, and with a
+  /// connection that was cut.
+  void remember(const SSL_SESSION* session) noexcept { session_.reset(SSL_SESSION_dup(session)); }
+  void forget() noexcept { session_.reset(); }
 
  private:
   std::shared_ptr<ClientContext> context_;

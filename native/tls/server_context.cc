@@ -192,6 +192,10 @@ int ServerContext::onClientHello(SSL* ssl, int* alert, void* self) noexcept {
         offered.substr(1) == kChallengeProtocol) {
       session.noteChallenge();
       SSL_set_SSL_CTX(ssl, context.identities_[*challenge].context.get());
+      // Who asks has no certificate, and gets no ticket that would pass for one.
+      SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
+      SSL_set_options(ssl, SSL_OP_NO_TICKET);
+      SSL_set_num_tickets(ssl, 0);
       return SSL_CLIENT_HELLO_SUCCESS;
     }
   }
@@ -275,8 +279,10 @@ int ServerContext::onTicket(SSL* ssl, unsigned char* name, unsigned char* iv,
   if (!isSet) {
     return -1;
   }
-  // 2: the client is to get a new ticket, made with the current key.
-  return isNew == 1 || key == &tickets.current() ? 1 : 2;
+  // 2: the client is to get a new ticket, made with the current key. Since TLS 1.3 it may use none
+  // twice (RFC 8446, appendix C.4).
+  const bool isSpent = key != &tickets.current() || SSL_version(ssl) >= TLS1_3_VERSION;
+  return isNew == 0 && isSpent ? 2 : 1;
 }
 
 } // namespace sluice::tls

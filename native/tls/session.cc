@@ -135,6 +135,13 @@ void Session::work() noexcept {
   }
   while (stream_ != nullptr && state_ == State::Open && stream_->isReceiving() && readOn()) {
   }
+  if (stream_ != nullptr && state_ == State::Open && waitsForRest_ &&
+      SSL_in_init(ssl_.get()) == 0) {
+    waitsForRest_ = false;
+    if (unsent_.isEmpty() && std::exchange(wantsRoom_, false)) {
+      stream_->owner().onSendRoom(*stream_);
+    }
+  }
 }
 
 /// Opens what has arrived, up to what the owner is given at once. False when nothing more is to be had.
@@ -202,6 +209,10 @@ void Session::fail(Errc why) noexcept {
   const bool wasHandshake = state_ == State::Handshake;
   state_ = State::Failed;
   wire_ = {};
+  if (target_ != nullptr) {
+    // What it resumed may be what it failed by.
+    target_->forget();
+  }
   if (wasHandshake) {
     stream_->stopReceive();
     stream_->owner().onConnected(*stream_, why);
@@ -247,23 +258,31 @@ bool Session::handshake() noexcept {
 }
 
 Errc Session::handshakeError() const noexcept {
-  const int reason = ERR_GET_REASON(ERR_peek_error());
   if (target_ != nullptr) {
-    const bool isRefused = SSL_get_verify_result(ssl_.get()) != X509_V_OK;
+    // What was found counts only where it is asked for.
+    const bool isRefused =
+        target_->context().verifies() && SSL_get_verify_result(ssl_.get()) != X509_V_OK;
     return isRefused ? Errc::UpstreamCertificateRejected : Errc::UpstreamTlsFailed;
   }
   if (reason_ != Errc::None) {
     return reason_;
   }
-  switch (reason) {
-  case SSL_R_HTTP_REQUEST:
-    return Errc::PlainOnTls;
-  case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-  case SSL_R_CERTIFICATE_VERIFY_FAILED:
-    return Errc::ClientCertificateRejected;
-  default:
-    return Errc::TlsHandshakeFailed;
+  // What other parts of OpenSSL noted may come first, and has numbers of its own.
+  while (const unsigned long code = ERR_get_error()) {
+    if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
+      continue;
+    }
+    switch (ERR_GET_REASON(code)) {
+    case SSL_R_HTTP_REQUEST:
+      return Errc::PlainOnTls;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+      return Errc::ClientCertificateRejected;
+    default:
+      break;
+    }
   }
+  return Errc::TlsHandshakeFailed;
 }
 
 // --- sending -------------------------------------------------------------------------------------
@@ -280,8 +299,16 @@ net::SendResult Session::send(std::span<const iovec> parts) noexcept {
   while (state_ == State::Open && taken < total && unsent_.isEmpty()) {
     const std::size_t sealed = sealParts(parts, taken);
     flush();
-    if (sealed == 0 || isBroken_) {
+    if (isBroken_) {
       return failed();
+    }
+    if (sealed == 0) {
+      // In the middle of a message from the other side OpenSSL writes nothing.
+      waitsForRest_ = SSL_in_init(ssl_.get()) == 1 && SSL_want_read(ssl_.get());
+      if (!waitsForRest_) {
+        return failed();
+      }
+      break;
     }
     taken += sealed;
   }

@@ -115,6 +115,8 @@ class Session final : public net::StreamFilter, public net::Disposable {
   bool isGoodbyeSaid_ = false;
   bool isFinDue_ = false;
   bool wantsRoom_ = false;
+  /// Nothing can be sealed until the rest of a message has come.
+  bool waitsForRest_ = false;
   /// The socket takes nothing any more.
   bool isBroken_ = false;
   Errc reason_ = Errc::None;
