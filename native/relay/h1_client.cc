@@ -129,6 +129,13 @@ void H1Client::adoptPlan() noexcept {
   plan_ = context_.current;
   listenerIndex_ = slot_->index;
   countOpen(true);
+  describeClient();
+}
+
+/// What the plan in force has to tell of the client's certificate, whichever one it came under.
+void H1Client::describeClient() noexcept {
+  const plan::ServerTls* terms = plan_->plan().serverTlsOf(listener());
+  facts_ = tls_ != nullptr && terms != nullptr ? tls::describeClient(*tls_, *terms) : nullptr;
 }
 
 void H1Client::countOpen(bool isOpen) noexcept {
@@ -718,7 +725,7 @@ void H1Client::onConnected(net::Stream&, Errc outcome) noexcept {
     close();
     return;
   }
-  facts_ = tls::describeClient(*tls_, *plan_->plan().serverTlsOf(listener()));
+  describeClient();
   state_ = State::Idle;
   context_.loop.arm(timer_, listener().timeouts.requestHeaderMs);
 }

@@ -115,6 +115,7 @@ class H1Client final : public Flow,
   [[nodiscard]] bool maySkipBody() const noexcept;
   void startRequest(const http::RequestHead& head, std::uint32_t consumed) noexcept;
   void adoptPlan() noexcept;
+  void describeClient() noexcept;
   void countOpen(bool isOpen) noexcept;
   void refuseRequest(Errc why) noexcept;
   [[nodiscard]] http::ConnectionOption connectionOption() noexcept;

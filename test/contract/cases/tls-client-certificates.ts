@@ -272,6 +272,30 @@ const reloads: Case[] = [
     },
   },
   {
+    name: 'a reload that begins to tell of certificates holds for connections of before it',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const { pair } = await makeSite(test);
+      const config = (more: object) =>
+        httpsConfig([target.address], { certificates: [pair], ...more });
+      const engine = await test.engine(config({}));
+      const client = await test.tls(engine.port('web'));
+      const claims = { 'X-Client-Subject': 'CN=root', 'X-Client-Verified': '1' };
+      assert.equal((await client.http.get('/', claims)).status, 200);
+      assert.equal(fieldValue((await target.next()).fields, 'x-client-subject'), 'CN=root');
+      const headers = { subject: 'X-Client-Subject', verified: 'X-Client-Verified' };
+      const clientCertificates = { mode: 'request', ca: await rootFile(test), headers };
+      await engine.apply(config({ clientCertificates }));
+      assert.equal((await client.http.get('/', claims)).status, 200);
+      const { fields } = await target.next();
+      assert.deepEqual(fieldValues(fields, 'x-client-subject'), []);
+      assert.deepEqual(fieldValues(fields, 'x-client-verified'), ['0']);
+      await engine.apply(config({}));
+      assert.equal((await client.http.get('/', claims)).status, 200);
+      assert.equal(fieldValue((await target.next()).fields, 'x-client-subject'), 'CN=root');
+    },
+  },
+  {
     name: 'a certificate that is revoked by a reload opens no new session, nor resumes its old one',
     run: async (test) => {
       const target = await test.httpTarget();
