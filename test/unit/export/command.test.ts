@@ -1,6 +1,10 @@
 // `sluice export` as people run it.
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { createAuthority, temporaryFolder, writePair, writeText } from '../../support/pki.ts';
+import { Scope } from '../../support/scope.ts';
 import { runCommand } from '../cli/command.ts';
 
 const EXAMPLE = 'examples/udp-streaming/sluice.yaml';
@@ -34,6 +38,39 @@ describe('sluice export', () => {
     );
     assert.equal(code, 0);
     assert.match(stdout, /^frontend web$/m);
+  });
+
+  it('reads which certificate is for which name, and goes on where it cannot', async () => {
+    const scope = new Scope();
+    try {
+      const authority = await createAuthority();
+      const folder = await temporaryFolder(scope);
+      for (const name of ['one', 'two']) {
+        await writePair(folder, await authority.issue({ names: [`${name}.test`] }), name);
+      }
+      const certificates = ['one', 'two'].map((name) => `{ cert: ${name}.pem, key: ${name}.key }`);
+      const file = await writeText(
+        folder,
+        'sluice.yaml',
+        `listeners:
+  web:
+    address: 127.0.0.1:8443
+    protocol: https
+    tls: { certificates: [${certificates.join(', ')}] }
+    routes: [{ respond: { body: hello } }]
+`,
+      );
+      const { stdout, stderr } = await runCommand('export', 'nginx', file);
+      assert.match(stdout, /server_name two\.test;[^}]*ssl_certificate \S+two\.pem;/);
+      assert.equal(stderr, '');
+      assert.doesNotMatch(stdout, /PRIVATE KEY/);
+      await rm(join(folder, 'two.key'));
+      const without = await runCommand('export', 'nginx', file);
+      assert.equal(without.code, 0);
+      assert.match(without.stderr, /^warning: listeners\.web\.tls\.certificates: .* the first$/m);
+    } finally {
+      await scope.close();
+    }
   });
 
   it('refuses programs and numbers that it does not know, and files that are wrong', async () => {

@@ -11,6 +11,7 @@ import { exportHaproxy } from '../../../src/export/haproxy.ts';
 import { exportNginx } from '../../../src/export/nginx.ts';
 import { copyExample, noOpenssl, WITH_CERTIFICATES } from '../../examples/place.ts';
 import { Scope } from '../../support/scope.ts';
+import { checkText } from './check-text.ts';
 import {
   complaint,
   exportFor,
@@ -20,7 +21,7 @@ import {
   type ProgramName,
   Workplace,
 } from './programs.ts';
-import { SETTINGS, type Wanted } from './settings.ts';
+import { SETTINGS } from './settings.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples', import.meta.url));
 for (const program of PROGRAMS) {
@@ -79,38 +80,6 @@ async function copyWithKeys(scope: Scope, example: string): Promise<string> {
     await writeFile(`${cert}.haproxy`, Buffer.concat(both));
   }
   return folder;
-}
-
-function checkText(
-  program: ProgramName,
-  config: object,
-  settings: Partial<ExportSettings>,
-  wanted: Wanted,
-): void {
-  const { text, warnings } = exportFor(program, config, settings);
-  const lines = text.split('\n').map((line) => line.trim());
-  let from = 0;
-  for (const line of wanted.lines ?? []) {
-    const at = lines.findIndex(
-      (one, i) => i >= from && (typeof line === 'string' ? one === line : line.test(one)),
-    );
-    assert.ok(at >= 0, `no line ${line} in, or not in this order:\n${text}`);
-    from = at + 1;
-  }
-  for (const pattern of wanted.without ?? []) {
-    assert.equal(
-      lines.find((line) => pattern.test(line)),
-      undefined,
-      `${pattern}`,
-    );
-  }
-  const begins = wanted.warnings ?? [];
-  assert.deepEqual(
-    warnings.map((warning, i) => warning.slice(0, begins[i]?.length)),
-    begins,
-  );
-  for (const warning of warnings)
-    assert.ok(lines.includes(`# ${warning}`), `as a comment: ${warning}`);
 }
 
 /** HAProxy does not start with nothing to listen on; that is none of the text's fault. */

@@ -130,6 +130,27 @@ for (const program of PROGRAMS) {
       }),
     );
 
+    it(
+      'takes what it cannot agree with as docs/export.md says',
+      given(program, async ({ scope, place }) => {
+        const site = await place.files('site', { names: ['site.test'] });
+        const running = scope.own(
+          await startProgram(program, (address) =>
+            https(address, { certificates: [pair(site)] }, HELLO),
+          ),
+        );
+        const h2 = ask(running.port, { options: { ALPNProtocols: ['h2'] } });
+        if (program === 'nginx') await assert.rejects(h2);
+        else assert.equal((await h2).text, 'hello');
+        const plain = await connectRaw(running.port, { allowHalfOpen: false });
+        scope.defer(() => plain.close());
+        plain.send('GET / HTTP/1.1\r\nHost: site.test\r\n\r\n');
+        await within(plain.closed, 'the end of a connection without TLS');
+        const said = plain.received.toString('latin1');
+        assert.equal(said.startsWith('HTTP/1.1 400 '), program === 'nginx', said);
+      }),
+    );
+
     for (const sessionTickets of [true, false]) {
       it(
         `${sessionTickets ? 'resumes' : 'does not resume'} sessions by tickets`,
