@@ -157,7 +157,7 @@ describe('a run', () => {
     for (const { id, samples, absent, configuration, configurations } of cases) {
       assert.match(
         configuration ?? '',
-        /protocol: https[^]*cipherSuites: \[TLS_AES_128_GCM_SHA256\]/,
+        /protocol: https[\s\S]*cipherSuites: \[TLS_AES_128_GCM_SHA256\]/,
       );
       for (const one of Object.values(configurations)) {
         assert.match(one, /TLS_AES_128_GCM_SHA256/);
