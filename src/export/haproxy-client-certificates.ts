@@ -4,6 +4,7 @@ import type { CertificateField } from '../contract/codes.ts';
 import type { Notes } from './exported.ts';
 import type { NamedListener } from './facts.ts';
 import { word } from './haproxy-text.ts';
+import { pcreLiteral } from './pcre.ts';
 
 /** HAProxy would not have finished the handshake with one that does not hold. */
 const IS_SHOWN = '{ ssl_c_used }';
@@ -22,6 +23,14 @@ const FORMATS: Readonly<Record<Exclude<CertificateField, 'names'>, string>> = {
   certificate: ':%[ssl_c_der,base64]:',
 };
 
+/** The name, and those that applications take for it: fields with an underscore pass HAProxy. */
+function twinsOf(name: string): string {
+  const letters = [...name.toLowerCase()].map((letter) =>
+    /[-_]/.test(letter) ? '[-_]' : pcreLiteral(letter),
+  );
+  return `^${letters.join('')}$`;
+}
+
 /** Removes the client's own under every name, then says what there is to say. */
 export function certificateRules(
   { path, listener }: NamedListener<HttpListenerConfig>,
@@ -30,7 +39,7 @@ export function certificateRules(
   const asked = listener.protocol === 'https' ? listener.tls.clientCertificates : null;
   const headers = Object.entries(asked?.headers ?? {}) as [CertificateField, string][];
   return headers.flatMap(([field, name]) => [
-    `http-request del-header ${word(name)}`,
+    `http-request del-header ${word(twinsOf(name))} -m reg`,
     ...(field === 'names'
       ? notes.warn(
           `${path}.tls.clientCertificates.headers.names`,

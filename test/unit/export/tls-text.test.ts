@@ -196,11 +196,11 @@ const SETTINGS: readonly Setting[] = [
     haproxy: {
       lines: [
         /verify optional ca-file \/ca\.pem crl-file \/ca\.crl$/,
-        'http-request del-header X-Verified',
+        'http-request del-header "^x[-_]verified\\$" -m reg',
         'http-request set-header X-Verified "%[ssl_c_used]"',
-        'http-request del-header X-Subject',
+        'http-request del-header "^x[-_]subject\\$" -m reg',
         'http-request set-header X-Subject "%[ssl_c_s_dn(,0,rfc2253)]" if { ssl_c_used }',
-        'http-request del-header X-Names',
+        'http-request del-header "^x[-_]names\\$" -m reg',
       ],
       warnings: ['listeners.web.tls.clientCertificates.headers.names: '],
     },

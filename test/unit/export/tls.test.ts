@@ -300,7 +300,11 @@ for (const program of PROGRAMS) {
             ),
           ),
         );
-        const claims = Object.fromEntries(Object.values(headers).map((name) => [name, 'made up']));
+        const claims = Object.fromEntries(
+          Object.values(headers)
+            .flatMap((name) => [name, name.replace('-', '_')])
+            .map((name) => [name, 'made up']),
+        );
         await ask(running.port, { fields: claims });
         await ask(running.port, { fields: claims, client: jane });
         const seen = target.requests.map(({ fields }) =>
@@ -312,6 +316,7 @@ for (const program of PROGRAMS) {
           Object.entries(seen[0] ?? {}).filter(([, value]) => value !== undefined),
           [['verified', '0']],
         );
+        assert.ok(!JSON.stringify(target.requests.map(({ fields }) => fields)).includes('made up'));
         const { subject, issuer, serial, verified, ...rest } = seen[1] ?? {};
         assert.equal(verified, '1');
         assert.equal(
