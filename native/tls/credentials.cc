@@ -25,8 +25,9 @@ X509Ptr readCertificate(Domain& domain, BIO* in, bool& isBad) {
   if (PEM_read_bio_X509(in, &raw, noPassword, nullptr) != nullptr) {
     return certificate;
   }
-  // On failure OpenSSL has freed what it was given.
+  // OpenSSL has freed what it was given, and said so, if it got as far as to fill it.
   static_cast<void>(certificate.release());
+  certificate.reset(raw);
   isBad = ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
   ERR_clear_error();
   return nullptr;
@@ -97,6 +98,8 @@ bool addCrls(Domain& domain, X509_STORE* store, const std::string& pem, std::str
   for (;;) {
     X509_CRL* raw = X509_CRL_new_ex(domain.library(), nullptr);
     if (PEM_read_bio_X509_CRL(in.get(), &raw, noPassword, nullptr) == nullptr) {
+      // As with certificates.
+      X509_CRL_free(raw);
       break;
     }
     const bool isTaken = X509_STORE_add_crl(store, raw) == 1;

@@ -84,8 +84,10 @@ void Session::noteHello(std::string_view name, std::string_view alpn) {
 
 std::size_t Session::takeWire(char* into, std::size_t size) noexcept {
   const std::size_t taken = std::min(size, wire_.size());
-  std::memcpy(into, wire_.data(), taken);
-  wire_.remove_prefix(taken);
+  if (taken > 0) {
+    std::memcpy(into, wire_.data(), taken);
+    wire_.remove_prefix(taken);
+  }
   return taken;
 }
 

@@ -369,3 +369,30 @@ TEST("a challenge is answered without a certificate of the client's, and leaves 
     CHECK_EQ(tickets, 0);
   }
 }
+
+TEST("what is in PEM and no certificate is refused, wherever it stands") {
+  const auto domain = tls::Domain::make();
+  tls::TicketKeys keys;
+  CHECK(keys.begin(0, 10));
+  const std::string bad = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+  const std::string badList = "-----BEGIN X509 CRL-----\nMAMCAQE=\n-----END X509 CRL-----\n";
+  for (const std::string& chain : {bad, site().pem() + bad}) {
+    plan::ServerTls terms = servingSite();
+    terms.certificates[0].chain = chain;
+    std::string problem;
+    CHECK(tls::ServerContext::make(domain, terms, "web", keys, problem) == nullptr);
+    CHECK_EQ(problem, "test: not a certificate in PEM");
+  }
+  const auto problemOf = [&](const std::string& ca, const std::string& crl) {
+    plan::ClientTls terms = trustingAuthority();
+    terms.ca = ca;
+    terms.crl = crl;
+    std::string problem;
+    CHECK(tls::ClientContext::make(domain, terms, problem) == nullptr);
+    return problem;
+  };
+  CHECK(problemOf(authority().pem() + bad, "") != "");
+  CHECK(problemOf("", "") != "");
+  CHECK_EQ(problemOf(authority().pem(), badList), "the revocation lists are not in PEM");
+  CHECK_EQ(problemOf(authority().pem(), "nothing"), "the revocation lists are not in PEM");
+}
