@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/edits.h"
+
 namespace sluice::relay {
 
 void H1BodyReader::begin(http::BodyKind kind, std::uint64_t length) noexcept {
@@ -62,7 +64,7 @@ bool H1BodyReader::readChunked(BufferPool& pool, std::string_view& input,
       body.add(step.data);
       total_ += step.data.size();
     }
-    if (!step.trailerName.empty()) {
+    if (!step.trailerName.empty() && !http::mayPassFor(withheld_, step.trailerName)) {
       // Trailers are few and rare: copied, because they are forwarded only once all have been seen.
       for (const std::string_view part : {step.trailerName, std::string_view(": "),
                                           step.trailerValue, std::string_view("\r\n")}) {

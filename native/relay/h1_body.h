@@ -12,6 +12,7 @@
 #include "base/buffer_pool.h"
 #include "http/chunked.h"
 #include "http/head.h"
+#include "plan/plan.h"
 #include "relay/session.h"
 
 namespace sluice::relay {
@@ -19,6 +20,8 @@ namespace sluice::relay {
 class H1BodyReader {
  public:
   void begin(http::BodyKind kind, std::uint64_t length) noexcept;
+  /// Trailers that may pass for one of these are dropped. They stay the caller's.
+  void withhold(std::span<const plan::HeaderEdit> names) noexcept { withheld_ = names; }
   /// Takes payload off the front of `input`. False when it is malformed.
   [[nodiscard]] bool read(BufferPool& pool, std::string_view& input, BodySlices& body) noexcept;
   /// The connection has ended: whether the body is complete with that.
@@ -44,6 +47,7 @@ class H1BodyReader {
   std::uint64_t remaining_ = 0;
   std::uint64_t total_ = 0;
   http::ChunkedDecoder chunks_;
+  std::span<const plan::HeaderEdit> withheld_;
   /// Trailer lines read so far.
   ByteQueue trailers_;
 };

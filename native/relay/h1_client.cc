@@ -217,6 +217,7 @@ void H1Client::startRequest(const http::RequestHead& head, std::uint32_t consume
   expectsContinue_ = head.expectsContinue;
   isHeadRequest_ = head.methodId == http::Method::Head;
   reader_.begin(head.body, head.contentLength);
+  reader_.withhold(edits());
   state_ = reader_.isAtEnd() ? State::Waiting : State::Body;
   exchange_.begin(plan_, listenerIndex_, head);
 }

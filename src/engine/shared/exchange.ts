@@ -23,7 +23,7 @@ import type { LiveListener } from './live-plan.ts';
 import type { LivePool } from './pool.ts';
 import { proxyPreface } from './proxy-header.ts';
 import { pumpRequestBody } from './request-body.ts';
-import { requestFields, schemeOf } from './request-fields.ts';
+import { requestFields, schemeOf, toldNames } from './request-fields.ts';
 import { type RequestHead, readRequestHead } from './request-head.ts';
 import { pumpResponseBody } from './response-body.ts';
 import {
@@ -200,6 +200,7 @@ export class HttpExchange {
       limitBytes: listener.plan.limits.bodyBytes,
       idleMs: listener.plan.timeouts.bodyIdleMs,
       isChunked: head.body.kind === 'chunked',
+      withheld: toldNames(listener),
       onBytes: (count) => this.#record.bytesIn(count),
       onEnd: () => attempt.awaitResponse(),
       onFailed: (code) => this.failRequest(code),

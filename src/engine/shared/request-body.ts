@@ -13,6 +13,8 @@ export interface RequestBodyOptions {
   readonly limitBytes: number;
   readonly idleMs: number;
   readonly isChunked: boolean;
+  /** Names, in lower case, that no trailer may have. */
+  readonly withheld: ReadonlySet<string>;
   readonly onBytes: (count: number) => void;
   /** All of it is written. */
   readonly onEnd: () => void;
@@ -21,7 +23,7 @@ export interface RequestBodyOptions {
 
 /** Returns what stops it. */
 export function pumpRequestBody(options: RequestBodyOptions): () => void {
-  const { from, to, limitBytes, idleMs, isChunked, onBytes, onEnd, onFailed } = options;
+  const { from, to, limitBytes, idleMs, isChunked, withheld, onBytes, onEnd, onFailed } = options;
   let total = 0;
   let isHeldBack = false;
   let isStopped = false;
@@ -66,7 +68,7 @@ export function pumpRequestBody(options: RequestBodyOptions): () => void {
       fail('request_malformed');
       return;
     }
-    if (isChunked) to.addTrailers(allowedTrailers(from.rawTrailers));
+    if (isChunked) to.addTrailers(allowedTrailers(from.rawTrailers, withheld));
     to.end();
     onEnd();
   };

@@ -131,11 +131,17 @@ interface Told {
 
 const NOTHING_TOLD: Told = { names: new Set(), fields: [] };
 
+/** The names that targets are told of the client's certificate with, in lower case. */
+export function toldNames({ tls }: LiveListener): ReadonlySet<string> {
+  const headers = tls?.plan.clientCertificates.headers ?? [];
+  return new Set(headers.map(({ name }) => name.toLowerCase().replaceAll('_', '-')));
+}
+
 /** What targets are told of the client's certificate. */
-function toldFields({ tls }: LiveListener, facts: ClientFacts | null): Told {
-  const asked = tls?.plan.clientCertificates;
+function toldFields(listener: LiveListener, facts: ClientFacts | null): Told {
+  const asked = listener.tls?.plan.clientCertificates;
   if (asked === undefined || asked.headers.length === 0) return NOTHING_TOLD;
-  const names = new Set(asked.headers.map(({ name }) => name.toLowerCase().replaceAll('_', '-')));
+  const names = toldNames(listener);
   // A connection of before a reload that asks for certificates has shown none.
   const { fields } = facts ?? clientFacts(asked, null) ?? NOTHING_TOLD;
   return { names, fields };

@@ -37,12 +37,16 @@ export function areTooManyTrailers(raw: FlatFields): boolean {
   return raw.length / 2 > MAX_TRAILERS;
 }
 
-/** The trailer fields that may be forwarded, in pairs. */
-export function allowedTrailers(raw: FlatFields): [string, string][] {
+/** The trailer fields that may be forwarded, in pairs. `withheld`: names in lower case that may not. */
+export function allowedTrailers(
+  raw: FlatFields,
+  withheld: ReadonlySet<string> = new Set(),
+): [string, string][] {
   const allowed: [string, string][] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
-    if (isAllowed(name.toLowerCase())) allowed.push([name, raw[i + 1] ?? '']);
+    const key = name.toLowerCase();
+    if (isAllowed(key) && !withheld.has(key)) allowed.push([name, raw[i + 1] ?? '']);
   }
   return allowed;
 }

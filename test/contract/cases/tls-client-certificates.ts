@@ -220,6 +220,24 @@ const headers: Case[] = [
     },
   },
   {
+    name: 'what is told of certificates does not come as a trailer from the client',
+    run: async (test) => {
+      const target = await test.httpTarget();
+      const engine = await test.engine(
+        await asking(test, [target.address], { headers: { subject: 'X-Client-Subject' } }),
+      );
+      const client = await test.tls(engine.port('web'));
+      client.http.send(
+        'POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n' +
+          '2\r\nhi\r\n0\r\nX-Client-Subject: CN=root\r\nX-Other: stays\r\n\r\n',
+      );
+      assert.equal((await client.http.response()).status, 200);
+      const { trailers } = await target.next();
+      assert.deepEqual(fieldValues(trailers, 'x-client-subject'), []);
+      assert.equal(fieldValue(trailers, 'x-other'), 'stays');
+    },
+  },
+  {
     name: 'a session that is resumed still tells of the certificate',
     run: async (test) => {
       const target = await test.httpTarget();
