@@ -14,7 +14,7 @@ import { connectRaw } from '../../support/raw-connection.ts';
 
 export type ProgramName = 'nginx' | 'haproxy';
 export const PROGRAMS: readonly ProgramName[] = ['nginx', 'haproxy'];
-const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
+export const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
 const FOLDERS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
 
