@@ -1,6 +1,6 @@
 // Tells when any of some files is not what it was: replaced by rename, by a symbolic link that points elsewhere, or
 // written in place. Folders are watched where that works; a look at every file now and then finds the rest.
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, lstatSync, statSync, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -49,10 +49,27 @@ export async function signatureOf(files: readonly string[]): Promise<string> {
   return parts.join('\n');
 }
 
+/** A watch is on the folder that was there when it began, whatever comes to have its name. */
+interface WatchedFolder {
+  readonly watcher: FSWatcher;
+  readonly identity: string;
+}
+
+function identityOf(folder: string): string | null {
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  return stats === undefined ? null : `${stats.dev} ${stats.ino}`;
+}
+
+/** The folder, and the one in which it is a symbolic link, since that may come to point elsewhere. */
+function withLinks(folder: string): string[] {
+  const isLink = lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink ? [folder, dirname(folder)] : [folder];
+}
+
 class Watch implements FileWatch {
   readonly #options: Required<FileWatchOptions>;
   readonly #folders: ReadonlySet<string>;
-  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #watched = new Map<string, WatchedFolder>();
   #known: string;
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires; infinite while there is none. */
@@ -67,7 +84,7 @@ class Watch implements FileWatch {
     this.#folders = new Set(options.files.map((file) => dirname(file)));
     this.#known = options.known;
     this.#watchFolders();
-    // What changed before the folders were watched is seen by this look.
+    // Where nothing can be watched, too.
     this.#arm(this.#options.quietMs);
   }
 
@@ -79,8 +96,8 @@ class Watch implements FileWatch {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    for (const { watcher } of this.#watched.values()) watcher.close();
+    this.#watched.clear();
   }
 
   async #look(): Promise<void> {
@@ -122,17 +139,27 @@ class Watch implements FileWatch {
 
   #watchFolders(): void {
     for (const folder of this.#folders) {
-      if (this.#isClosed || this.#watchers.has(folder)) continue;
       try {
-        const watcher = watch(folder, { persistent: false }, () => this.#note());
-        watcher.on('error', () => {
-          watcher.close();
-          this.#watchers.delete(folder);
-        });
-        this.#watchers.set(folder, watcher);
+        for (const one of withLinks(folder)) this.#watchFolder(one);
       } catch {
         // No such folder, or no more watches to be had: looking now and then remains.
       }
     }
+  }
+
+  #watchFolder(folder: string): void {
+    const identity = identityOf(folder);
+    const before = this.#watched.get(folder);
+    if (this.#isClosed || identity === null || before?.identity === identity) return;
+    before?.watcher.close();
+    this.#watched.delete(folder);
+    const watcher = watch(folder, { persistent: false }, () => this.#note());
+    watcher.on('error', () => {
+      watcher.close();
+      if (this.#watched.get(folder)?.watcher === watcher) this.#watched.delete(folder);
+    });
+    this.#watched.set(folder, { watcher, identity });
+    // What changed before it was watched is seen by this look.
+    this.#arm(this.#options.quietMs);
   }
 }

@@ -77,6 +77,40 @@ describe('watched files', () => {
     await called;
   });
 
+  it('are news whenever their own folder is a link that comes to point elsewhere, and in what it leads to', async () => {
+    for (const name of ['one', 'two', 'three']) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, 'site.pem'), name);
+    }
+    await symlink('one', join(folder, 'live'));
+    await watched([join(folder, 'live', 'site.pem')]);
+    for (const name of ['two', 'three']) {
+      const called = nextCall();
+      await symlink(name, join(folder, 'next'));
+      await rename(join(folder, 'next'), join(folder, 'live'));
+      await called;
+    }
+    const called = nextCall();
+    await writeFile(join(folder, 'new'), 'by rename');
+    await rename(join(folder, 'new'), join(folder, 'three', 'site.pem'));
+    await called;
+  });
+
+  it('are news again once their folder was made anew', async () => {
+    const inner = join(folder, 'inner');
+    const own = join(inner, 'site.pem');
+    await mkdir(inner);
+    await writeFile(own, 'one');
+    await watched([own], { pollMs: 20 });
+    for (const text of ['another', 'and another']) {
+      const called = nextCall();
+      await rm(inner, { recursive: true });
+      await mkdir(inner);
+      await writeFile(own, text);
+      await called;
+    }
+  });
+
   it('are found by looking where a link leads to another folder', async () => {
     const [live, archive] = [join(folder, 'live'), join(folder, 'archive')];
     await mkdir(live);
