@@ -52,7 +52,6 @@ void Farewell::onEvents(std::uint32_t) noexcept {
     const ssize_t sent = ::send(fd_.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0) {
       unsent_.consume(loop_.buffers(), static_cast<std::size_t>(sent));
-      loop_.arm(patience_, kPatienceMs);
     } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
       return;
     } else if (errno != EINTR) {

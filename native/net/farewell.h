@@ -1,6 +1,7 @@
 // What a stream still had to send when its owner closed it: its owner had been told that it was
-// taken, and the kernel had not taken it. On a ring, and where a filter makes more of bytes. Owns the socket until the rest is sent, the
-// other side is gone or has taken nothing for a while.
+// taken, and the kernel had not taken it. On a ring, and where a filter makes more of bytes. Owns
+// the socket until the rest is sent, the other side is gone or half a minute has passed: nobody who
+// reads slowly keeps it longer.
 #pragma once
 
 #include "base/unique_fd.h"

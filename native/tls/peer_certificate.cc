@@ -5,6 +5,7 @@
 #include <openssl/bn.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <string_view>
@@ -114,6 +115,8 @@ std::string alternativeNames(const X509* certificate) {
     default:
       continue;
     }
+    // A comma would make two names of one.
+    std::replace(one.begin(), one.end(), ',', '?');
     text += text.empty() ? "" : ", ";
     text += one;
   }

@@ -17,6 +17,8 @@ namespace sluice::tls {
 namespace {
 
 constexpr std::string_view kChallengeProtocol = "acme-tls/1";
+/// The most bytes of certificates that a client may show: what is told of them must fit into a head.
+constexpr long kMaxClientChain = 32 * 1024;
 
 /// `host` in lower case without a trailing dot, as a view of `into`; empty when it does not fit.
 std::string_view lowerName(std::string_view host, std::span<char, kMaxServerName> into) noexcept {
@@ -122,6 +124,7 @@ bool ServerContext::askForCertificates(SSL_CTX* context, const plan::ServerTls& 
   SSL_CTX_set_client_CA_list(context, names);
   const int required =
       terms.clientMode == ClientCertificateMode::Require ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+  SSL_CTX_set_max_cert_list(context, kMaxClientChain);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | required, nullptr);
   return true;
 }
@@ -255,7 +258,7 @@ int ServerContext::onTicket(SSL* ssl, unsigned char* name, unsigned char* iv,
                             EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int isNew) noexcept {
   Session& session = Session::of(ssl);
   TicketKeys& tickets = session.server().tickets_;
-  tickets.advance(session.loop().wallMs() / 1000);
+  tickets.advance(session.loop().nowMs() / 1000);
   const TicketKeys::Key* key = isNew == 1 ? &tickets.current() : tickets.find(name);
   if (key == nullptr) {
     return 0;

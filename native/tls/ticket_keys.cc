@@ -52,7 +52,6 @@ void TicketKeys::step() noexcept {
 }
 
 void TicketKeys::advance(std::uint64_t nowSeconds) noexcept {
-  // A clock that was set back leaves the keys as they are.
   while (nowSeconds >= startSeconds_ + periodSeconds_) {
     step();
     startSeconds_ += periodSeconds_;

@@ -18,7 +18,7 @@ class TicketKeys {
   };
 
   TicketKeys() = default;
-  /// Begins with random keys. False when there is no randomness to be had.
+  /// Begins with random keys. Seconds are those of the monotonic clock. False when there is no randomness to be had.
   [[nodiscard]] bool begin(std::uint64_t nowSeconds, std::uint32_t periodSeconds) noexcept;
   /// Forgets what is older than the period before this one.
   void advance(std::uint64_t nowSeconds) noexcept;

@@ -32,7 +32,10 @@ bool TlsContexts::openDomains() {
 }
 
 const tls::TicketKeys* TlsContexts::ticketKeys(std::uint32_t periodSeconds) {
-  const auto now = static_cast<std::uint64_t>(::time(nullptr));
+  // The clock of the workers' loops, which nobody sets.
+  timespec clock{};
+  ::clock_gettime(CLOCK_MONOTONIC, &clock);
+  const auto now = static_cast<std::uint64_t>(clock.tv_sec);
   const auto [entry, isNew] = tickets_.try_emplace(periodSeconds);
   if (isNew && !entry->second.begin(now, periodSeconds)) {
     tickets_.erase(entry);

@@ -32,6 +32,8 @@ export interface IssueOptions {
   readonly usage?: 'server' | 'client' | 'both';
   /** Hexadecimal digits; random by default. */
   readonly serial?: string;
+  /** Where revocations are published; none by default. */
+  readonly crlUrl?: string;
 }
 
 export interface AuthorityOptions {
@@ -148,6 +150,9 @@ function leafExtensions(options: IssueOptions): x509.Extension[] {
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
     new x509.ExtendedKeyUsageExtension(uses),
     ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+    ...(options.crlUrl === undefined
+      ? []
+      : [new x509.CRLDistributionPointsExtension([options.crlUrl])]),
   ];
 }
 

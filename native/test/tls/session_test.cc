@@ -54,7 +54,7 @@ class Pair : public Turning {
                 const plan::ClientTls& client = trustingAuthority(),
                 const std::string& name = "site.example")
       : domain_(tls::Domain::make()) {
-    CHECK(keys_.begin(loop().wallMs() / 1000, 100));
+    CHECK(keys_.begin(loop().nowMs() / 1000, 100));
     std::string problem;
     server_ = tls::ServerContext::make(domain_, server, "web", keys_, problem);
     CHECK_EQ(problem, "");

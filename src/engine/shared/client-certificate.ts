@@ -121,7 +121,9 @@ function alternativeNames(text: string): string {
     const prefix = NAME_KINDS[kind];
     if (prefix === undefined) continue;
     const value = written.startsWith('"') ? String(JSON.parse(written)) : written;
-    names.push(`${prefix}:${prefix === 'IP' ? plainAddress(value) : value}`);
+    // A comma would make two names of one.
+    const plain = prefix === 'IP' ? plainAddress(value) : value.replaceAll(',', '?');
+    names.push(`${prefix}:${plain}`);
   }
   return names.join(', ');
 }
