@@ -18,7 +18,7 @@ import { join, resolve } from 'node:path';
 import type { NativeAddon, NativeEngine, NativeFailure } from '../../src/engine/native/addon.d.ts';
 
 /** In the order of worker::FailureKind; the first is none. */
-const FAILURES = ['none', 'plan', 'listen', 'log', 'resource'] as const;
+const FAILURES = ['none', 'plan', 'listen', 'log', 'resource', 'tls'] as const;
 
 /** Asks for as many doubles as there are. */
 const ALL = 0xffff_ffff;
