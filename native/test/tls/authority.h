@@ -84,4 +84,33 @@ inline plan::TlsTerms usualTerms() {
           .curves = "X25519:P-256"};
 }
 
+/// What most tests need: a CA, a certificate for site.example, and who serves and who trusts it.
+inline const Identity& authority() {
+  static const Identity made({.commonName = "Test CA", .isAuthority = true});
+  return made;
+}
+
+inline const Identity& site() {
+  static const Identity made({.commonName = "site.example", .names = "DNS:site.example"},
+                             &authority());
+  return made;
+}
+
+inline plan::ServerTls servingSite() {
+  plan::ServerTls terms;
+  terms.certificates = {site().planned()};
+  terms.identities = {{0}};
+  terms.names = {{"site.example", 0}};
+  terms.terms = usualTerms();
+  terms.sessionSeconds = 100;
+  return terms;
+}
+
+inline plan::ClientTls trustingAuthority() {
+  plan::ClientTls terms;
+  terms.ca = authority().pem();
+  terms.terms = usualTerms();
+  return terms;
+}
+
 } // namespace sluice::test

@@ -19,34 +19,6 @@ using namespace sluice::test;
 
 namespace {
 
-const Identity& authority() {
-  static const Identity made({.commonName = "Test CA", .isAuthority = true});
-  return made;
-}
-
-const Identity& site() {
-  static const Identity made({.commonName = "site.example", .names = "DNS:site.example"},
-                             &authority());
-  return made;
-}
-
-plan::ServerTls servingSite() {
-  plan::ServerTls terms;
-  terms.certificates = {site().planned()};
-  terms.identities = {{0}};
-  terms.names = {{"site.example", 0}};
-  terms.terms = usualTerms();
-  terms.sessionSeconds = 100;
-  return terms;
-}
-
-plan::ClientTls trustingAuthority() {
-  plan::ClientTls terms;
-  terms.ca = authority().pem();
-  terms.terms = usualTerms();
-  return terms;
-}
-
 std::shared_ptr<tls::ServerContext> serving(const std::shared_ptr<tls::Domain>& domain,
                                             const plan::ServerTls& terms,
                                             const tls::TicketKeys& keys) {
