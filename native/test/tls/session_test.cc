@@ -233,9 +233,9 @@ TEST("an owner that stops in the middle gets the rest later") {
 }
 
 TEST("sessions are resumed with tickets, and not where they are off") {
-  for (const std::uint16_t version : {0x0303, 0x0304}) {
+  for (const int version : {0x0303, 0x0304}) {
     plan::ServerTls terms = servingSite();
-    terms.terms.maxVersion = version;
+    terms.terms.maxVersion = static_cast<std::uint16_t>(version);
     Pair pair(terms);
     pair.shake();
     CHECK(!pair.accepted->isResumed());
