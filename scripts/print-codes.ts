@@ -54,6 +54,12 @@ ${[
   enumOf('CertificateMatchKind', codes.CERTIFICATE_MATCHES),
   enumOf('ProxyAccept', codes.PROXY_ACCEPTS),
   enumOf('ProxySend', codes.PROXY_SENDS),
+  enumOf('ForwardAccept', codes.FORWARD_ACCEPTS),
+  enumOf('Anonymity', codes.ANONYMITIES),
+  enumOf('PoolKind', codes.POOL_KINDS),
+  enumOf('PagePartKind', codes.PAGE_PARTS),
+  enumOf('QuestionKind', codes.QUESTIONS),
+  enumOf('AddressClass', codes.ADDRESS_CLASSES),
   enumOf('Counter', codes.COUNTERS),
 ].join('\n')}
 struct ErrcInfo {

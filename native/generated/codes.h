@@ -112,15 +112,38 @@ enum class Errc : std::uint8_t {
   UpstreamCertificateRejected = 42,
   /// A trusted proxy sent a malformed PROXY header, or none where one is required.
   ProxyHeaderBad = 43,
+  /// The client of a forward proxy gave no user and password, or wrong ones.
+  ProxyAuthRequired = 44,
+  /// The client of a forward proxy asked for something that is no host and port.
+  DestinationMalformed = 45,
+  /// A rule denies the destination, or its port is not one of those permitted.
+  DestinationDenied = 46,
+  /// The destination has only addresses that are not public.
+  DestinationForbidden = 47,
+  /// The name of the destination has no address.
+  NameNotFound = 48,
+  /// No name server answered for the name of the destination.
+  NameTimeout = 49,
+  /// The request has come through this proxy before, or asks for the proxy itself.
+  ProxyLoop = 50,
+  /// The user has as many connections open as permitted.
+  UserLimit = 51,
+  /// The user has moved as many bytes today as permitted.
+  UserQuota = 52,
+  /// A parent proxy refused to connect, or did not answer as one.
+  ParentRefused = 53,
+  /// The client of a forward proxy began neither as HTTP nor as SOCKS, or broke off.
+  SocksMalformed = 54,
 };
-inline constexpr std::size_t kErrcCount = 44;
+inline constexpr std::size_t kErrcCount = 55;
 
 enum class Protocol : std::uint8_t {
   Http = 0,
   Tcp = 1,
   Udp = 2,
+  Forward = 3,
 };
-inline constexpr std::size_t kProtocolCount = 3;
+inline constexpr std::size_t kProtocolCount = 4;
 
 enum class Strategy : std::uint8_t {
   RoundRobin = 0,
@@ -172,8 +195,9 @@ enum class ActionKind : std::uint8_t {
   Pool = 0,
   Respond = 1,
   Redirect = 2,
+  Deny = 3,
 };
-inline constexpr std::size_t kActionKindCount = 3;
+inline constexpr std::size_t kActionKindCount = 4;
 
 enum class HostHeaderKind : std::uint8_t {
   Client = 0,
@@ -239,6 +263,55 @@ enum class ProxySend : std::uint8_t {
   V2 = 2,
 };
 inline constexpr std::size_t kProxySendCount = 3;
+
+enum class ForwardAccept : std::uint8_t {
+  Http = 0,
+  Socks5 = 1,
+  Socks4 = 2,
+};
+inline constexpr std::size_t kForwardAcceptCount = 3;
+
+enum class Anonymity : std::uint8_t {
+  Transparent = 0,
+  Anonymous = 1,
+  Elite = 2,
+};
+inline constexpr std::size_t kAnonymityCount = 3;
+
+enum class PoolKind : std::uint8_t {
+  Targets = 0,
+  Direct = 1,
+  HttpParent = 2,
+  Socks5Parent = 3,
+};
+inline constexpr std::size_t kPoolKindCount = 4;
+
+enum class PagePartKind : std::uint8_t {
+  Literal = 0,
+  Host = 1,
+  Port = 2,
+  Rule = 3,
+  Client = 4,
+  User = 5,
+  Reason = 6,
+};
+inline constexpr std::size_t kPagePartKindCount = 7;
+
+enum class QuestionKind : std::uint8_t {
+  Addresses = 0,
+  Password = 1,
+};
+inline constexpr std::size_t kQuestionKindCount = 2;
+
+enum class AddressClass : std::uint8_t {
+  Public = 0,
+  Loopback = 1,
+  Private = 2,
+  LinkLocal = 3,
+  Multicast = 4,
+  Reserved = 5,
+};
+inline constexpr std::size_t kAddressClassCount = 6;
 
 enum class Counter : std::uint8_t {
   Connections = 0,
@@ -313,6 +386,17 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
     {"upstream_tls_failed", "tls_protocol_error", 502, Side::Upstream, Retry::Always},
     {"upstream_certificate_rejected", "tls_certificate_error", 502, Side::Upstream, Retry::Always},
     {"proxy_header_bad", "", 0, Side::Client, Retry::Never},
+    {"proxy_auth_required", "http_request_denied", 407, Side::Client, Retry::Never},
+    {"destination_malformed", "http_request_error", 400, Side::Client, Retry::Never},
+    {"destination_denied", "http_request_denied", 403, Side::Client, Retry::Never},
+    {"destination_forbidden", "destination_ip_prohibited", 403, Side::Client, Retry::Never},
+    {"name_not_found", "dns_error", 502, Side::Upstream, Retry::Never},
+    {"name_timeout", "dns_timeout", 504, Side::Upstream, Retry::Never},
+    {"proxy_loop", "proxy_loop_detected", 502, Side::Client, Retry::Never},
+    {"user_limit", "connection_limit_reached", 429, Side::Client, Retry::Never},
+    {"user_quota", "http_request_denied", 429, Side::Client, Retry::Never},
+    {"parent_refused", "destination_unavailable", 502, Side::Upstream, Retry::Always},
+    {"socks_malformed", "", 0, Side::Client, Retry::Never},
 }};
 
 [[nodiscard]] constexpr const ErrcInfo& errcInfo(Errc code) noexcept {
@@ -322,13 +406,13 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
 inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{"round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
 
 /// Names these tables and the layout of an encoded plan.
-inline constexpr std::string_view kAbi = "0622ad4b";
-inline constexpr std::uint32_t kPlanMagic = 1397510146;
+inline constexpr std::string_view kAbi = "9751c929";
+inline constexpr std::uint32_t kPlanMagic = 1397510147;
 
 inline constexpr unsigned kHistogramMinShift = 9;
 inline constexpr unsigned kHistogramMaxShift = 37;
 inline constexpr unsigned kHistogramSub = 32;
 inline constexpr std::size_t kHistogramBuckets = 898;
-inline constexpr std::size_t kStatsStride = 959;
+inline constexpr std::size_t kStatsStride = 970;
 
 } // namespace sluice

@@ -34,12 +34,17 @@ class Reader {
   }
 
   std::string text() {
+    const std::span<const std::uint8_t> read = bytes();
+    return {read.begin(), read.end()};
+  }
+
+  /// In place.
+  std::span<const std::uint8_t> bytes() {
     const std::uint32_t length = u32();
     if (!take(length)) {
       return {};
     }
-    return {bytes_.begin() + static_cast<std::ptrdiff_t>(at_ - length),
-            bytes_.begin() + static_cast<std::ptrdiff_t>(at_)};
+    return bytes_.subspan(at_ - length, length);
   }
 
   void raw(std::span<std::uint8_t> into) {
@@ -146,6 +151,7 @@ Listener readListener(Reader& in) {
       pool == std::numeric_limits<std::uint32_t>::max() ? -1 : static_cast<std::int32_t>(pool);
   out.nameRoutes = list<NameRoute>(in, 13, readNameRoute);
   out.serverTls = in.u32();
+  out.forward = in.u32();
   out.proxyProtocol = in.code<ProxyAccept>(kProxyAcceptCount, "unknown proxyProtocol");
   out.maxConnections = in.u32();
   out.accessLog = in.text();
@@ -206,6 +212,8 @@ Action readAction(Reader& in) {
     });
     out.body = in.text();
     break;
+  case ActionKind::Deny:
+    break;
   case ActionKind::Redirect:
     out.status = in.u16();
     out.location = list<LocationPart>(in, 5, [](Reader& r) {
@@ -214,7 +222,8 @@ Action readAction(Reader& in) {
     });
     break;
   }
-  in.require(out.kind == ActionKind::Pool || (out.status >= 200 && out.status <= 599),
+  in.require(out.kind == ActionKind::Pool || out.kind == ActionKind::Deny ||
+                 (out.status >= 200 && out.status <= 599),
              "a status out of range");
   return out;
 }
@@ -258,6 +267,8 @@ Pool readPool(Reader& in, StateRegistry& registry) {
   out.idleMs = in.u32();
   out.maxIdle = in.u32();
   out.proxyProtocol = in.code<ProxySend>(kProxySendCount, "unknown proxyProtocol");
+  out.kind = in.code<PoolKind>(kPoolKindCount, "unknown kind of pool");
+  out.login = in.text();
   out.stats = registry.stats("pool/" + out.name);
   out.state = registry.pool(out.name);
   return out;
@@ -344,6 +355,85 @@ ClientTls readClientTls(Reader& in) {
   return out;
 }
 
+std::vector<PortRange> readPorts(Reader& in) {
+  return list<PortRange>(in, 4, [](Reader& r) {
+    const std::uint16_t first = r.u16();
+    return PortRange{first, r.u16()};
+  });
+}
+
+Rule readRule(Reader& in) {
+  Rule out;
+  out.clients = list<Cidr>(in, 6, readCidr);
+  out.users = readTexts(in);
+  out.hosts = list<HostMatch>(in, 5, readHost);
+  out.blocks = list<Cidr>(in, 6, readCidr);
+  out.lists = list<std::uint32_t>(in, 4, [](Reader& r) { return r.u32(); });
+  out.ports = readPorts(in);
+  out.methods = readTexts(in);
+  out.pathKind = in.code<PathMatchKind>(kPathMatchKindCount, "unknown path match");
+  out.path = in.text();
+  in.require(out.pathKind != PathMatchKind::Regex, "a rule with a regular expression");
+  out.times = list<TimeWindow>(in, 5, [](Reader& r) {
+    const std::uint8_t days = r.u8();
+    const std::uint16_t from = r.u16();
+    const TimeWindow window{days, from, r.u16()};
+    r.require(window.fromMinute < 1440 && window.toMinute >= 1 && window.toMinute <= 1440,
+              "a time of day out of range");
+    return window;
+  });
+  return out;
+}
+
+Forward readForward(Reader& in) {
+  Forward out;
+  out.accepts = list<ForwardAccept>(in, 1, [](Reader& r) {
+    return r.code<ForwardAccept>(kForwardAcceptCount, "unknown protocol of clients");
+  });
+  out.isTransparent = in.u8() != 0;
+  out.users = in.u32();
+  out.realm = in.text();
+  out.rules = list<Rule>(in, 37, readRule);
+  out.connectPorts = readPorts(in);
+  out.socksPorts = readPorts(in);
+  out.privateDestinations = list<Cidr>(in, 6, readCidr);
+  out.anonymity = in.code<Anonymity>(kAnonymityCount, "unknown anonymity");
+  out.sources = list<Address>(in, 7, readAddress);
+  out.page = list<PagePiece>(in, 5, [](Reader& r) {
+    const auto part = r.code<PagePartKind>(kPagePartKindCount, "unknown part of a page");
+    return PagePiece{part, r.text()};
+  });
+  out.hasPac = in.u8() != 0;
+  out.pac = in.text();
+  out.viaName = in.text();
+  return out;
+}
+
+List readList(Reader& in, StateRegistry& registry) {
+  List out;
+  out.name = in.text();
+  out.digest = in.text();
+  out.hosts = registry.list(out.digest, in.bytes());
+  out.blocks = list<Cidr>(in, 6, readCidr);
+  return out;
+}
+
+Users readUsers(Reader& in, StateRegistry& registry) {
+  Users out;
+  out.file = in.text();
+  out.digest = in.text();
+  out.users = list<User>(in, 24, [&](Reader& r) {
+    User user;
+    user.name = r.text();
+    user.bytesPerSecond = r.u64();
+    user.connections = r.u32();
+    user.bytesPerDay = r.u64();
+    user.state = registry.user(out.file + '\n' + user.name);
+    return user;
+  });
+  return out;
+}
+
 bool fits(const Range& range, std::size_t size) noexcept {
   return range.first <= size && range.count <= size - range.first;
 }
@@ -365,11 +455,33 @@ void checkServerTls(Reader& in, const ServerTls& tls) {
              "client certificates without CAs");
 }
 
+void checkForward(Reader& in, const Plan& plan, const Listener& listener) {
+  const bool isForward = listener.protocol == Protocol::Forward;
+  in.require(isForward == (listener.forward != kNone) &&
+                 (!isForward || listener.forward < plan.forwards.size()),
+             "a listener's forward proxy out of range");
+  if (!in.isGood() || !isForward) {
+    return;
+  }
+  const Forward& forward = plan.forwards[listener.forward];
+  in.require(forward.rules.size() == listener.routes.count && !forward.rules.empty(),
+             "rules that are not the listener's routes");
+  in.require(forward.users == kNone || forward.users < plan.users.size(),
+             "a forward proxy's users out of range");
+  for (const Rule& rule : forward.rules) {
+    for (const std::uint32_t at : rule.lists) {
+      in.require(at < plan.lists.size(), "a rule's list out of range");
+    }
+  }
+}
+
 /// Every reference from one table into another.
 void checkReferences(Reader& in, const Plan& plan) {
   for (const Listener& listener : plan.listeners) {
     in.require(fits(listener.routes, plan.routes.size()), "a listener's routes out of range");
-    const bool isHttp = listener.protocol == Protocol::Http;
+    checkForward(in, plan, listener);
+    const bool isHttp =
+        listener.protocol == Protocol::Http || listener.protocol == Protocol::Forward;
     const bool needsPool = !isHttp && listener.nameRoutes.empty();
     in.require(isHttp ? listener.pool < 0 : listener.pool >= 0 || !needsPool,
                "a listener's pool does not suit its protocol");
@@ -426,6 +538,9 @@ Decoded decodePlan(std::span<const std::uint8_t> bytes, StateRegistry& registry)
   plan->targets = list<Target>(in, 20, readTarget);
   plan->serverTls = list<ServerTls>(in, 40, readServerTls);
   plan->clientTls = list<ClientTls>(in, 20, readClientTls);
+  plan->forwards = list<Forward>(in, 40, readForward);
+  plan->lists = list<List>(in, 16, [&](Reader& r) { return readList(r, registry); });
+  plan->users = list<Users>(in, 12, [&](Reader& r) { return readUsers(r, registry); });
   in.require(in.isAtEnd(), "bytes after the plan");
   if (in.isGood()) {
     checkReferences(in, *plan);

@@ -1,5 +1,6 @@
 #include "plan/plan.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sluice::plan {
@@ -15,6 +16,16 @@ bool Cidr::contains(std::span<const std::uint8_t> client) const noexcept {
   }
   const unsigned rest = bits % 8;
   return rest == 0 || ((client[whole] ^ bytes[whole]) >> (8 - rest)) == 0;
+}
+
+bool holds(std::span<const PortRange> ranges, std::uint16_t port) noexcept {
+  return std::any_of(ranges.begin(), ranges.end(), [port](const PortRange& range) {
+    return port >= range.first && port <= range.last;
+  });
+}
+
+bool Forward::doesAccept(ForwardAccept what) const noexcept {
+  return std::find(accepts.begin(), accepts.end(), what) != accepts.end();
 }
 
 bool Dfa::matches(std::string_view text) const noexcept {

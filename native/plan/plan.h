@@ -76,11 +76,13 @@ struct Listener {
   Address address;
   Protocol protocol = Protocol::Http;
   Range routes;
-  /// -1 for http, and for tcp listeners that have name routes alone.
+  /// -1 for http and forward, and for tcp listeners that have name routes alone.
   std::int32_t pool = -1;
   std::vector<NameRoute> nameRoutes;
   /// kNone: the listener does not end TLS.
   std::uint32_t serverTls = kNone;
+  /// kNone: not a forward proxy.
+  std::uint32_t forward = kNone;
   ProxyAccept proxyProtocol = ProxyAccept::Off;
   std::uint32_t maxConnections = 0;
   /// Empty = no access log, "-" = stdout.
@@ -170,6 +172,9 @@ struct Pool {
   std::uint32_t idleMs = 0;
   std::uint32_t maxIdle = 0;
   ProxySend proxyProtocol = ProxySend::Off;
+  PoolKind kind = PoolKind::Targets;
+  /// What parents are logged in to with, `name:password`; empty = nothing.
+  std::string login;
 
   std::shared_ptr<EntityStats> stats;
   std::shared_ptr<PoolState> state;
@@ -253,6 +258,87 @@ struct ClientTls {
   [[nodiscard]] bool operator==(const ClientTls& other) const noexcept = default;
 };
 
+/// Both ends included.
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+};
+
+[[nodiscard]] bool holds(std::span<const PortRange> ranges, std::uint16_t port) noexcept;
+
+/// By local time.
+struct TimeWindow {
+  /// Bit 0 = Sunday.
+  std::uint8_t days = 0;
+  std::uint16_t fromMinute = 0;
+  std::uint16_t toMinute = 0;
+};
+
+struct Rule {
+  std::vector<Cidr> clients;
+  std::vector<std::string> users;
+  std::vector<HostMatch> hosts;
+  std::vector<Cidr> blocks;
+  /// Positions in the plan's lists.
+  std::vector<std::uint32_t> lists;
+  std::vector<PortRange> ports;
+  std::vector<std::string> methods;
+  PathMatchKind pathKind = PathMatchKind::Any;
+  std::string path;
+  std::vector<TimeWindow> times;
+};
+
+struct PagePiece {
+  PagePartKind part = PagePartKind::Literal;
+  std::string text;
+};
+
+struct Forward {
+  std::vector<ForwardAccept> accepts;
+  bool isTransparent = false;
+  /// kNone: nobody is asked who they are.
+  std::uint32_t users = kNone;
+  std::string realm;
+  /// Aligned with the routes of the listener. The last matches everything.
+  std::vector<Rule> rules;
+  std::vector<PortRange> connectPorts;
+  std::vector<PortRange> socksPorts;
+  std::vector<Cidr> privateDestinations;
+  Anonymity anonymity = Anonymity::Anonymous;
+  std::vector<Address> sources;
+  std::vector<PagePiece> page;
+  bool hasPac = false;
+  std::string pac;
+  std::string viaName;
+
+  [[nodiscard]] bool doesAccept(ForwardAccept what) const noexcept;
+};
+
+/// A list of destinations that rules name.
+struct List {
+  std::string name;
+  std::string digest;
+  /// Laid out as src/plan/host-set.ts says. Shared with the plan before where it is the same.
+  std::shared_ptr<const std::string> hosts;
+  std::vector<Cidr> blocks;
+};
+
+/// 0 = unlimited.
+struct User {
+  std::string name;
+  std::uint64_t bytesPerSecond = 0;
+  std::uint32_t connections = 0;
+  std::uint64_t bytesPerDay = 0;
+
+  std::shared_ptr<UserState> state;
+};
+
+struct Users {
+  std::string file;
+  std::string digest;
+  std::vector<User> users;
+};
+
 struct Plan {
   std::uint64_t version = 0;
   std::vector<Listener> listeners;
@@ -261,10 +347,17 @@ struct Plan {
   std::vector<Target> targets;
   std::vector<ServerTls> serverTls;
   std::vector<ClientTls> clientTls;
+  std::vector<Forward> forwards;
+  std::vector<List> lists;
+  std::vector<Users> users;
 
   /// Null: the listener does not end TLS.
   [[nodiscard]] const ServerTls* serverTlsOf(const Listener& listener) const noexcept {
     return listener.serverTls == kNone ? nullptr : &serverTls[listener.serverTls];
+  }
+  /// Null: not a forward proxy.
+  [[nodiscard]] const Forward* forwardOf(const Listener& listener) const noexcept {
+    return listener.forward == kNone ? nullptr : &forwards[listener.forward];
   }
   [[nodiscard]] std::span<const Target> targetsOf(const Pool& pool) const noexcept {
     return {targets.data() + pool.targets.first, pool.targets.count};

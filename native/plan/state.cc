@@ -54,11 +54,28 @@ std::shared_ptr<TargetState> StateRegistry::target(const std::string& key) {
   return findOrMake<TargetState>(targets_, key);
 }
 
+std::shared_ptr<UserState> StateRegistry::user(const std::string& key) {
+  return findOrMake<UserState>(users_, key);
+}
+
+std::shared_ptr<const std::string> StateRegistry::list(const std::string& digest,
+                                                       std::span<const std::uint8_t> bytes) {
+  std::weak_ptr<const std::string>& slot = lists_[digest];
+  std::shared_ptr<const std::string> found = slot.lock();
+  if (!found) {
+    found = std::make_shared<const std::string>(bytes.begin(), bytes.end());
+    slot = found;
+  }
+  return found;
+}
+
 void StateRegistry::prune() {
   pruneTable(stats_);
   pruneTable(listeners_);
   pruneTable(pools_);
   pruneTable(targets_);
+  pruneTable(users_);
+  pruneTable(lists_);
 }
 
 } // namespace sluice::plan

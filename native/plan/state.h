@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -95,6 +96,22 @@ struct alignas(kCacheLine) TargetState {
   }
 };
 
+/// What a user of forward proxies has used, over all workers. Any worker writes, any worker reads;
+/// each field stands alone, hence relaxed order.
+struct alignas(kCacheLine) UserState {
+  /// Requests and tunnels at this time.
+  std::atomic<std::uint32_t> active{0};
+  std::atomic<std::uint64_t> requests{0};
+  /// Towards destinations, and back.
+  std::atomic<std::uint64_t> bytesIn{0};
+  std::atomic<std::uint64_t> bytesOut{0};
+  /// The local day that bytesToday counts for, in days since 1970.
+  std::atomic<std::uint64_t> day{0};
+  std::atomic<std::uint64_t> bytesToday{0};
+  /// CLOCK_MONOTONIC nanoseconds at which what was moved so far is within the bandwidth.
+  std::atomic<std::uint64_t> paidUntilNs{0};
+};
+
 /// Finds the state of entities that a new plan shares with older ones. Main thread only.
 class StateRegistry {
  public:
@@ -104,12 +121,17 @@ class StateRegistry {
   std::shared_ptr<ListenerState> listener(const std::string& key);
   std::shared_ptr<PoolState> pool(const std::string& key);
   std::shared_ptr<TargetState> target(const std::string& key);
+  std::shared_ptr<UserState> user(const std::string& key);
+  /// The bytes of a list, which lists with the same digest share.
+  std::shared_ptr<const std::string> list(const std::string& digest,
+                                          std::span<const std::uint8_t> bytes);
   /// Forgets entities that no plan holds any more.
   void prune();
   [[nodiscard]] std::size_t workers() const noexcept { return workers_; }
   /// Entities that it would find.
   [[nodiscard]] std::size_t size() const noexcept {
-    return stats_.size() + listeners_.size() + pools_.size() + targets_.size();
+    return stats_.size() + listeners_.size() + pools_.size() + targets_.size() + users_.size() +
+           lists_.size();
   }
 
  private:
@@ -121,6 +143,8 @@ class StateRegistry {
   Table<ListenerState> listeners_;
   Table<PoolState> pools_;
   Table<TargetState> targets_;
+  Table<UserState> users_;
+  Table<const std::string> lists_;
 };
 
 } // namespace sluice::plan

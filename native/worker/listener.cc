@@ -80,6 +80,7 @@ void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcep
     relay::TcpRelay::open(context_, *slot_, std::move(fd), client);
     return;
   case Protocol::Http:
+  case Protocol::Forward:
     relay::H1Client::open(context_, slot_, std::move(fd), client);
     return;
   case Protocol::Udp:

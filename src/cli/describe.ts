@@ -73,6 +73,8 @@ function describeAction(plan: Plan, { action }: PlanRoute): string {
       return `answers ${action.status}`;
     case 'redirect':
       return `redirects ${action.status}`;
+    case 'deny':
+      return 'denied';
   }
 }
 

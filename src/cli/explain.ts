@@ -158,6 +158,8 @@ function explainAction(
         ...editLines('response', route.responseEdits),
       ];
     }
+    case 'deny':
+      return [line('answer', '403: the rule denies it')];
     default:
       return assertNever(action);
   }

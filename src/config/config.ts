@@ -16,6 +16,9 @@ export type HttpListenerConfig = Extract<
 >;
 export type TcpListenerConfig = Extract<ListenerConfig, { readonly protocol: 'tcp' }>;
 export type UdpListenerConfig = Extract<ListenerConfig, { readonly protocol: 'udp' }>;
+export type ForwardListenerConfig = Extract<ListenerConfig, { readonly protocol: 'forward' }>;
+export type RuleConfig = ForwardListenerConfig['rules'][number];
+export type ResolverConfig = Config['resolver'];
 export type RouteConfig = NonNullable<HttpListenerConfig['routes']>[number];
 export type ServerTlsConfig = Extract<ListenerConfig, { readonly protocol: 'https' }>['tls'];
 export type ClientTlsConfig = NonNullable<Config['pools'][string]['tls']>;
@@ -29,7 +32,7 @@ export function isHttpListener(listener: ListenerConfig): listener is HttpListen
 
 /** What a listener ends TLS with; null when it does not. */
 export function serverTlsOf(listener: ListenerConfig): ServerTlsConfig | null {
-  return listener.protocol === 'https' || listener.protocol === 'tcp' ? listener.tls : null;
+  return listener.protocol === 'http' || listener.protocol === 'udp' ? null : listener.tls;
 }
 
 export type DeepReadonly<T> = T extends ArrayBufferView

@@ -4,14 +4,16 @@ import { z } from 'zod';
 import { PROXY_SENDS, STRATEGIES } from '../contract/codes.ts';
 import type { AddressContext } from './address.ts';
 import { choice, duration, hintForWord, integer, says, targetAddress } from './fields.ts';
+import { forwardListener, hostList, parent, resolver } from './schema-forward.ts';
 import { httpListener, httpsListener, tcpListener, udpListener } from './schema-listener.ts';
 import { hostHeader, maybe } from './schema-route.ts';
 import { acme, clientTls } from './schema-tls.ts';
 
-const PROTOCOLS = ['http', 'https', 'tcp', 'udp'];
+const PROTOCOLS = ['http', 'https', 'tcp', 'udp', 'forward'];
 const PROTOCOL_HINTS = {
   tls: 'tcp with tls ends TLS, tcp with routes or a pool alone passes it through',
-  forward: 'forward proxying is not supported yet',
+  socks: 'forward speaks SOCKS too',
+  socks5: 'forward speaks SOCKS too',
   http2: 'HTTP/2 is not supported yet: http, or tcp to pass it through',
 };
 
@@ -107,6 +109,7 @@ function pool(context: AddressContext) {
     ).describe(
       'How to speak TLS to the targets; `true` for the defaults. Given, all of them are spoken to so; else those written `https://` or `tls://`.',
     ),
+    parent: parent(),
     proxyProtocol: choice(PROXY_SENDS)
       .prefault('off')
       .describe(
@@ -151,6 +154,7 @@ export function configSchema(context: AddressContext) {
             httpsListener(context),
             tcpListener(context),
             udpListener(context),
+            forwardListener(context),
           ],
           { error: describeListenerIssue },
         ),
@@ -162,6 +166,11 @@ export function configSchema(context: AddressContext) {
       .record(name('pool'), pool(context), says('a map of names and pools'))
       .prefault({})
       .describe('Sets of targets, by name.'),
+    lists: z
+      .record(name('list'), hostList(context), says('a map of names and lists'))
+      .prefault({})
+      .describe('Lists of destinations that rules of forward proxies name.'),
+    resolver: resolver(),
   });
 }
 

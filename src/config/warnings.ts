@@ -17,6 +17,10 @@ export function configWarnings(config: Config): readonly ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   const used = new Set<string | null>();
   for (const [name, listener] of Object.entries(config.listeners)) {
+    if (listener.protocol === 'forward') {
+      for (const rule of listener.rules) used.add(rule.via);
+      continue;
+    }
     used.add(listener.pool);
     if (listener.protocol === 'tcp')
       for (const route of listener.routes ?? []) used.add(route.pool);

@@ -324,6 +324,83 @@ export const ERROR_CODES = {
     retry: 'never',
     meaning: 'A trusted proxy sent a malformed PROXY header, or none where one is required.',
   },
+  proxy_auth_required: {
+    status: 407,
+    proxyStatus: 'http_request_denied',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The client of a forward proxy gave no user and password, or wrong ones.',
+  },
+  destination_malformed: {
+    status: 400,
+    proxyStatus: 'http_request_error',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The client of a forward proxy asked for something that is no host and port.',
+  },
+  destination_denied: {
+    status: 403,
+    proxyStatus: 'http_request_denied',
+    side: 'client',
+    retry: 'never',
+    meaning: 'A rule denies the destination, or its port is not one of those permitted.',
+  },
+  destination_forbidden: {
+    status: 403,
+    proxyStatus: 'destination_ip_prohibited',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The destination has only addresses that are not public.',
+  },
+  name_not_found: {
+    status: 502,
+    proxyStatus: 'dns_error',
+    side: 'upstream',
+    retry: 'never',
+    meaning: 'The name of the destination has no address.',
+  },
+  name_timeout: {
+    status: 504,
+    proxyStatus: 'dns_timeout',
+    side: 'upstream',
+    retry: 'never',
+    meaning: 'No name server answered for the name of the destination.',
+  },
+  proxy_loop: {
+    status: 502,
+    proxyStatus: 'proxy_loop_detected',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The request has come through this proxy before, or asks for the proxy itself.',
+  },
+  user_limit: {
+    status: 429,
+    proxyStatus: 'connection_limit_reached',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The user has as many connections open as permitted.',
+  },
+  user_quota: {
+    status: 429,
+    proxyStatus: 'http_request_denied',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The user has moved as many bytes today as permitted.',
+  },
+  parent_refused: {
+    status: 502,
+    proxyStatus: 'destination_unavailable',
+    side: 'upstream',
+    retry: 'always',
+    meaning: 'A parent proxy refused to connect, or did not answer as one.',
+  },
+  socks_malformed: {
+    status: 0,
+    proxyStatus: '',
+    side: 'client',
+    retry: 'never',
+    meaning: 'The client of a forward proxy began neither as HTTP nor as SOCKS, or broke off.',
+  },
 } as const satisfies Record<string, ErrorCodeInfo>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -335,11 +412,11 @@ export function errorCodeNumber(code: ErrorCode): number {
 }
 
 /** Raised whenever src/plan/encode.ts changes what it writes. */
-export const PLAN_LAYOUT = 2;
+export const PLAN_LAYOUT = 3;
 /** The first four bytes of an encoded plan. */
 export const PLAN_MAGIC = 0x534c5000 + PLAN_LAYOUT;
 
-export const PROTOCOLS = ['http', 'tcp', 'udp'] as const;
+export const PROTOCOLS = ['http', 'tcp', 'udp', 'forward'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 export const STRATEGIES = [
@@ -363,7 +440,7 @@ export type AddressFamily = (typeof ADDRESS_FAMILIES)[number];
 
 export const HOST_MATCHES = ['any', 'exact', 'suffix'] as const;
 export const PATH_MATCHES = ['any', 'exact', 'prefix', 'regex'] as const;
-export const ACTIONS = ['pool', 'respond', 'redirect'] as const;
+export const ACTIONS = ['pool', 'respond', 'redirect', 'deny'] as const;
 export const HOST_HEADERS = ['client', 'target', 'literal'] as const;
 export const EDIT_OPS = ['set', 'add', 'remove'] as const;
 export type EditOp = (typeof EDIT_OPS)[number];
@@ -398,6 +475,32 @@ export type ProxyAccept = (typeof PROXY_ACCEPTS)[number];
 /** The version of the PROXY header that targets are sent. */
 export const PROXY_SENDS = ['off', 'v1', 'v2'] as const;
 export type ProxySend = (typeof PROXY_SENDS)[number];
+
+/** What clients of a forward proxy may speak, told apart by the first byte. */
+export const FORWARD_ACCEPTS = ['http', 'socks5', 'socks4'] as const;
+export type ForwardAccept = (typeof FORWARD_ACCEPTS)[number];
+/** What a forward proxy tells of its clients and of itself. */
+export const ANONYMITIES = ['transparent', 'anonymous', 'elite'] as const;
+export type Anonymity = (typeof ANONYMITIES)[number];
+/** How work given to a target of a pool reaches its destination: the target is it, there is no target, or the target is a proxy. */
+export const POOL_KINDS = ['targets', 'direct', 'http-parent', 'socks5-parent'] as const;
+export type PoolKind = (typeof POOL_KINDS)[number];
+/** What the page that tells of a denial is made of. */
+export const PAGE_PARTS = ['literal', 'host', 'port', 'rule', 'client', 'user', 'reason'] as const;
+export type PagePart = (typeof PAGE_PARTS)[number];
+/** What workers ask the control plane. */
+export const QUESTIONS = ['addresses', 'password'] as const;
+export type QuestionKind = (typeof QUESTIONS)[number];
+/** What an address is, as far as a forward proxy cares: all but public ones are refused unless permitted. */
+export const ADDRESS_CLASSES = [
+  'public',
+  'loopback',
+  'private',
+  'link-local',
+  'multicast',
+  'reserved',
+] as const;
+export type AddressClass = (typeof ADDRESS_CLASSES)[number];
 
 /**
  * The counters of one entity (listener, route, pool or target), in this order in every shard. `active` is
@@ -461,6 +564,12 @@ export const ABI = abiOf(
     CERTIFICATE_MATCHES,
     PROXY_ACCEPTS,
     PROXY_SENDS,
+    FORWARD_ACCEPTS,
+    ANONYMITIES,
+    POOL_KINDS,
+    PAGE_PARTS,
+    QUESTIONS,
+    ADDRESS_CLASSES,
     COUNTERS,
     HISTOGRAM_BUCKETS,
   ]),

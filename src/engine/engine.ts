@@ -1,6 +1,7 @@
 // What every engine is: it carries a plan out. The three implementations never import each other, and an
 // engine sees a Plan and nothing else of the configuration. All methods run on the JavaScript main thread.
 import type { SocketAddress } from '../contract/address.ts';
+import type { Protocol } from '../contract/codes.ts';
 import type { Plan } from '../plan/plan.ts';
 
 export const ENGINE_NAMES = ['native', 'uws', 'js'] as const;
@@ -8,7 +9,7 @@ export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** What an engine can honour. A plan that needs more is refused at start, by name. */
 export interface Capabilities {
-  readonly protocols: readonly ('http' | 'tcp' | 'udp')[];
+  readonly protocols: readonly Protocol[];
   /** More than one worker thread. */
   readonly workers: boolean;
   /** Kernel splicing of bulk streams (`splice: always` needs it; `auto` does not). */
@@ -31,6 +32,23 @@ export interface EngineOptions {
   readonly loop?: LoopName;
   /** Problems of the engine as a whole that have no caller to be thrown at. */
   readonly onWarning: (message: string) => void;
+  /** Whom the workers of forward proxies ask; without it names do not resolve and passwords are wrong. */
+  readonly oracle?: Oracle;
+}
+
+/** What only the control plane knows. Answers come in their own time; none is a rejection. */
+export interface Oracle {
+  addressesOf(host: string): Promise<NameAnswer>;
+  /** `file` as the plan's users say. */
+  isPassword(file: string, name: string, password: string): Promise<boolean>;
+}
+
+export interface NameAnswer {
+  /** Empty when there is an error. In the order in which they are to be tried. */
+  readonly addresses: readonly { readonly family: 'ipv4' | 'ipv6'; readonly host: string }[];
+  /** How long the answer holds; 0 = for this one question. */
+  readonly ttlMs: number;
+  readonly error: 'none' | 'name_not_found' | 'name_timeout';
 }
 
 /** Health of a target as the engine sees it. */

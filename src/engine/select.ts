@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { SluiceError } from '../contract/errors.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Capabilities, Engine, EngineName, LoopName } from './engine.ts';
+import type { Capabilities, Engine, EngineName, LoopName, Oracle } from './engine.ts';
 import { createJsEngine, JS_CAPABILITIES } from './js/engine.ts';
 import { loadAddon } from './native/load.ts';
 import { createNativeEngine, NATIVE_CAPABILITIES } from './native/native-engine.ts';
@@ -15,6 +15,8 @@ export interface EngineWish {
   /** `auto` is epoll. */
   readonly loop: 'auto' | LoopName;
   readonly onWarning: (message: string) => void;
+  /** Whom the workers of forward proxies ask. */
+  readonly oracle?: Oracle;
 }
 
 export interface Selection {
@@ -35,10 +37,11 @@ export function selectEngine(wish: EngineWish, plan: Plan): Selection {
   const { name, reason } = chooseEngine(wish.engine);
   checkCapabilities({ name, capabilities: CAPABILITIES[name] }, plan);
   const { onWarning } = wish;
+  const oracle = wish.oracle === undefined ? {} : { oracle: wish.oracle };
   if (CAPABILITIES[name].workers) {
     const workers = wish.workers === 'auto' ? availableParallelism() : wish.workers;
     const loop = wish.loop === 'auto' ? 'epoll' : wish.loop;
-    return { engine: createNativeEngine({ workers, loop, onWarning }), reason };
+    return { engine: createNativeEngine({ workers, loop, onWarning, ...oracle }), reason };
   }
   if (wish.workers !== 'auto' && wish.workers > 1) {
     if (wish.engine !== 'auto') refuse(name, `workers: ${wish.workers}`, (able) => able.workers);
@@ -49,7 +52,7 @@ export function selectEngine(wish: EngineWish, plan: Plan): Selection {
     onWarning(`loop: ${wish.loop} does not apply: the ${name} engine has Node's own`);
   }
   const create = name === 'uws' ? createUwsEngine : createJsEngine;
-  return { engine: create({ workers: 1, onWarning }), reason };
+  return { engine: create({ workers: 1, onWarning, ...oracle }), reason };
 }
 
 /** Throws SluiceError `engine_unsupported` when `plan` needs what the engine cannot do. */

@@ -173,7 +173,7 @@ function nameOf(host: HostMatch, path: PathMatch): string {
   }
 }
 
-function uniqueName(wanted: string, taken: Set<string>): string {
+export function uniqueName(wanted: string, taken: Set<string>): string {
   let name = wanted;
   for (let number = 2; taken.has(name); number++) name = `${wanted}#${number}`;
   taken.add(name);

@@ -25,6 +25,8 @@ import {
   poolIndex,
   targetIndex,
 } from '../contract/ids.ts';
+import { Secret } from '../contract/secret.ts';
+import { compileForward, compileUsers, directPool } from './compile-forward.ts';
 import {
   challengeRoutes,
   compileRoute,
@@ -34,9 +36,11 @@ import {
 } from './compile-route.ts';
 import { compileClientTls, compileServerTls, hstsEdits } from './compile-tls.ts';
 import { type Credentials, NO_CREDENTIALS } from './credentials.ts';
+import { type ForwardFiles, forwardListeners, NO_FORWARD_FILES } from './forward-files.ts';
 import type {
   Plan,
   PlanClientTls,
+  PlanForward,
   PlanLimits,
   PlanListener,
   PlanNameRoute,
@@ -45,6 +49,7 @@ import type {
   PlanServerTls,
   PlanTarget,
   PlanTimeouts,
+  PlanUsers,
 } from './plan.ts';
 
 /** `host:port` of every name in the configuration -> its addresses, in order of preference. */
@@ -79,13 +84,14 @@ export function namesToResolve(config: Config): readonly NameToResolve[] {
 
 /**
  * Throws SluiceError `resolve_failed` when `resolved` lacks a name of namesToResolve(). `credentials` holds what
- * credentialsToLoad() names.
+ * credentialsToLoad() names, `files` what forwardFilesToLoad() names.
  */
 export function compile(
   config: Config,
   resolved: ResolvedNames,
   version: number,
   credentials: Credentials = NO_CREDENTIALS,
+  files: ForwardFiles = NO_FORWARD_FILES,
 ): Plan {
   const pools: PlanPool[] = [];
   const targets: PlanTarget[] = [];
@@ -102,17 +108,46 @@ export function compile(
     targets.push(...own);
     references.set(name, { index, hostHeader: pool.hostHeader });
   }
+  const directPools = new Map<string, PoolIndex>();
+  for (const [name, listener] of forwardListeners(config)) {
+    const index = poolIndex(pools.length);
+    const direct = directPool(name, listener, index, targets.length);
+    pools.push(direct.pool);
+    targets.push(direct.target);
+    directPools.set(name, index);
+  }
+  const lists = Object.keys(config.lists).map((name) => listOf(name, files));
+  const forwards: PlanForward[] = [];
+  const users: PlanUsers[] = [];
   const listeners: PlanListener[] = [];
   const routes: PlanRoute[] = [];
   for (const [name, listener] of Object.entries(config.listeners)) {
     const index = listenerIndex(listeners.length);
-    const own = compileRoutes(listener, index, routes.length, references, credentials);
+    const forwarding =
+      listener.protocol === 'forward'
+        ? compileForward(
+            listener,
+            {
+              listener: index,
+              firstRoute: routes.length,
+              direct: directPools.get(name) ?? poolIndex(0),
+              poolOf: (pool) => referenceOf(pool, references).index,
+              listOf: (list) => Object.keys(config.lists).indexOf(list),
+              users: placeOf(compileUsers(listener, files), users),
+            },
+            files,
+          )
+        : null;
+    const own =
+      forwarding?.routes ?? compileRoutes(listener, index, routes.length, references, credentials);
     const tls = serverTlsOf(listener);
     const place = {
       index,
       routes: { first: routes.length, count: own.length },
       tls: tls === null ? null : serverTls.length,
+      forward: forwarding === null ? null : forwards.length,
     };
+    if (forwarding !== null) forwards.push(forwarding.forward);
     if (tls !== null) {
       const alpn = 'alpn' in tls ? (tls.alpn as readonly string[]) : null;
       serverTls.push(compileServerTls(tls, alpn, credentials));
@@ -120,9 +155,33 @@ export function compile(
     listeners.push(compileListener(name, listener, place, references, resolved));
     routes.push(...own);
   }
-  const plan: Plan = { version, listeners, routes, pools, targets, serverTls, clientTls };
+  const plan: Plan = {
+    version,
+    listeners,
+    routes,
+    pools,
+    targets,
+    serverTls,
+    clientTls,
+    forwards,
+    lists,
+    users,
+  };
   deepFreeze(plan);
   return plan;
+}
+
+function listOf(name: string, files: ForwardFiles): Plan['lists'][number] {
+  const loaded = files.lists.get(name);
+  if (loaded === undefined) return { name, digest: '', hosts: new Uint8Array(0), blocks: [] };
+  return { name, digest: loaded.digest, hosts: loaded.hosts, blocks: loaded.blocks };
+}
+
+/** Position of `own` among `users`, where it is put unless it is there. */
+function placeOf(own: PlanUsers | null, users: PlanUsers[]): number | null {
+  if (own === null) return null;
+  const known = users.findIndex(({ file, digest }) => file === own.file && digest === own.digest);
+  return known >= 0 ? known : users.push(own) - 1;
 }
 
 const DEFAULT_CLIENT_TLS: ClientTlsConfig = defaultClientTls;
@@ -223,6 +282,12 @@ function compilePool(
     // A PROXY header speaks for one client.
     maxIdle: pool.proxyProtocol === 'off' ? pool.keepAlive.maxIdle : 0,
     proxyProtocol: pool.proxyProtocol,
+    kind: pool.parent === null ? 'targets' : `${pool.parent.protocol}-parent`,
+    login: new Secret(
+      pool.parent === null || pool.parent.username === null
+        ? ''
+        : `${pool.parent.username}:${pool.parent.password ?? ''}`,
+    ),
   };
 }
 
@@ -265,26 +330,29 @@ interface ListenerPlace {
   readonly index: ListenerIndex;
   readonly routes: PlanListener['routes'];
   readonly tls: number | null;
+  readonly forward: number | null;
 }
 
 function compileListener(
   name: string,
   listener: ListenerConfig,
-  { index, routes, tls }: ListenerPlace,
+  { index, routes, tls, forward }: ListenerPlace,
   pools: ReadonlyMap<string, PoolReference>,
   resolved: ResolvedNames,
 ): PlanListener {
   const isHttp = isHttpListener(listener);
   const { protocol } = listener;
+  const pool = isHttp || protocol === 'forward' ? null : listener.pool;
   return {
     index,
     name,
     address: listenAddress(name, listener.address, resolved),
     protocol: protocol === 'https' ? 'http' : protocol,
     routes,
-    pool: isHttp || listener.pool === null ? null : referenceOf(listener.pool, pools).index,
+    pool: pool === null ? null : referenceOf(pool, pools).index,
     nameRoutes: protocol === 'tcp' ? compileNameRoutes(listener.routes, pools) : [],
     serverTls: tls,
+    forward,
     proxyProtocol: protocol === 'udp' ? 'off' : listener.proxyProtocol,
     maxConnections: protocol === 'udp' ? 0 : listener.maxConnections,
     accessLog: listener.accessLog,
@@ -292,7 +360,7 @@ function compileListener(
     trustedProxies: protocol === 'udp' ? [] : listener.trustedProxies,
     splice: protocol === 'udp' ? 'never' : listener.splice,
     timeouts: compileTimeouts(listener),
-    limits: isHttp ? compileLimits(listener.limits) : compileLimits(defaultLimits),
+    limits: 'limits' in listener ? compileLimits(listener.limits) : compileLimits(defaultLimits),
     maxSessions: protocol === 'udp' ? listener.maxSessions : 0,
     responses: protocol === 'udp' ? listener.responses : 0,
   };
@@ -321,6 +389,7 @@ function compileTimeouts(listener: ListenerConfig): PlanTimeouts {
   switch (listener.protocol) {
     case 'http':
     case 'https':
+    case 'forward':
       return timeoutsOf(listener.timeouts, listener.timeouts.tunnelIdle);
     case 'tcp':
       return timeoutsOf({ ...defaultTimeouts, ...listener.timeouts }, listener.idleTimeout);

@@ -5,15 +5,19 @@ import { addressBytes } from '../contract/address.ts';
 import {
   ACTIONS,
   ADDRESS_FAMILIES,
+  ANONYMITIES,
   CERTIFICATE_FIELDS,
   CERTIFICATE_MATCHES,
   CLIENT_CERTIFICATE_MODES,
   EDIT_OPS,
+  FORWARD_ACCEPTS,
   FORWARDED_MODES,
   HOST_HEADERS,
   HOST_MATCHES,
+  PAGE_PARTS,
   PATH_MATCHES,
   PLAN_MAGIC,
+  POOL_KINDS,
   PROTOCOLS,
   PROXY_ACCEPTS,
   PROXY_SENDS,
@@ -25,17 +29,23 @@ import type {
   Cidr,
   HeaderEdit,
   HostMatch,
+  PathMatch,
   Plan,
   PlanCertificate,
   PlanClientTls,
+  PlanForward,
+  PlanList,
   PlanListener,
   PlanNameRoute,
   PlanPool,
   PlanRoute,
+  PlanRule,
   PlanServerName,
   PlanServerTls,
   PlanTarget,
   PlanTlsTerms,
+  PlanUsers,
+  PortRange,
 } from './plan.ts';
 
 class Writer {
@@ -108,6 +118,9 @@ export function encodePlan(plan: Plan): Uint8Array {
   out.list(plan.targets, (target) => writeTarget(out, target));
   out.list(plan.serverTls, (tls) => writeServerTls(out, tls));
   out.list(plan.clientTls, (tls) => writeClientTls(out, tls));
+  out.list(plan.forwards, (forward) => writeForward(out, forward));
+  out.list(plan.lists, (list) => writeList(out, list));
+  out.list(plan.users, (users) => writeUsers(out, users));
   return out.done();
 }
 
@@ -133,6 +146,7 @@ function writeListener(out: Writer, listener: PlanListener): void {
   out.u32(listener.pool ?? NONE);
   out.list(listener.nameRoutes, (route) => writeNameRoute(out, route));
   out.u32(listener.serverTls ?? NONE);
+  out.u32(listener.forward ?? NONE);
   out.code(PROXY_ACCEPTS, listener.proxyProtocol);
   out.u32(listener.maxConnections);
   out.text(listener.accessLog ?? '');
@@ -172,24 +186,19 @@ function writeEdit(out: Writer, edit: HeaderEdit): void {
   out.text(edit.value);
 }
 
-function writeRoute(out: Writer, plan: Plan, route: PlanRoute): void {
-  out.u32(route.listener);
-  // Names are unique within a listener; with the listener's in front they are within the plan.
-  out.text(`${plan.listeners[route.listener]?.name ?? ''}/${route.name}`);
-  out.text(route.name);
-  writeHost(out, route.host);
-  out.code(PATH_MATCHES, route.path.kind);
-  switch (route.path.kind) {
+function writePath(out: Writer, path: PathMatch): void {
+  out.code(PATH_MATCHES, path.kind);
+  switch (path.kind) {
     case 'any':
       out.text('');
       break;
     case 'exact':
     case 'prefix':
-      out.text(route.path.value);
+      out.text(path.value);
       break;
     case 'regex': {
-      const { dfa } = route.path;
-      out.text(route.path.source);
+      const { dfa } = path;
+      out.text(path.source);
       out.u16(dfa.classCount);
       out.raw(dfa.classes);
       out.list([...dfa.next], (state) => out.u16(state));
@@ -197,6 +206,15 @@ function writeRoute(out: Writer, plan: Plan, route: PlanRoute): void {
       break;
     }
   }
+}
+
+function writeRoute(out: Writer, plan: Plan, route: PlanRoute): void {
+  out.u32(route.listener);
+  // Names are unique within a listener; with the listener's in front they are within the plan.
+  out.text(`${plan.listeners[route.listener]?.name ?? ''}/${route.name}`);
+  out.text(route.name);
+  writeHost(out, route.host);
+  writePath(out, route.path);
   out.code(CERTIFICATE_MATCHES, route.certificate.kind);
   out.text(route.certificate.commonName);
   out.text(route.certificate.fingerprint);
@@ -243,6 +261,8 @@ function writePool(out: Writer, pool: PlanPool): void {
   out.u32(pool.idleMs);
   out.u32(pool.maxIdle);
   out.code(PROXY_SENDS, pool.proxyProtocol);
+  out.code(POOL_KINDS, pool.kind);
+  out.text(pool.login.reveal());
 }
 
 function writeTarget(out: Writer, target: PlanTarget): void {
@@ -302,4 +322,65 @@ function writeClientTls(out: Writer, tls: PlanClientTls): void {
   out.list(tls.certificate === null ? [] : [tls.certificate], (one) => writeCertificate(out, one));
   out.list(tls.fingerprints, (digits) => out.text(digits));
   writeTerms(out, tls.terms);
+}
+
+function writePorts(out: Writer, ports: readonly PortRange[]): void {
+  out.list(ports, ({ first, last }) => {
+    out.u16(first);
+    out.u16(last);
+  });
+}
+
+function writeForward(out: Writer, forward: PlanForward): void {
+  out.list(forward.accepts, (accept) => out.code(FORWARD_ACCEPTS, accept));
+  out.u8(forward.isTransparent ? 1 : 0);
+  out.u32(forward.users ?? NONE);
+  out.text(forward.realm);
+  out.list(forward.rules, (rule) => writeRule(out, rule));
+  writePorts(out, forward.connectPorts);
+  writePorts(out, forward.socksPorts);
+  out.list(forward.privateDestinations, (cidr) => writeCidr(out, cidr));
+  out.code(ANONYMITIES, forward.anonymity);
+  out.list(forward.sources, (address) => writeAddress(out, address));
+  out.list(forward.page, ({ part, text }) => {
+    out.code(PAGE_PARTS, part);
+    out.text(text);
+  });
+  out.u8(forward.pac === null ? 0 : 1);
+  out.bytes(forward.pac ?? new Uint8Array(0));
+  out.text(forward.viaName);
+}
+
+function writeRule(out: Writer, rule: PlanRule): void {
+  out.list(rule.clients, (cidr) => writeCidr(out, cidr));
+  out.list(rule.users, (name) => out.text(name));
+  out.list(rule.hosts, (host) => writeHost(out, host));
+  out.list(rule.blocks, (cidr) => writeCidr(out, cidr));
+  out.list(rule.lists, (list) => out.u32(list));
+  writePorts(out, rule.ports);
+  out.list(rule.methods, (method) => out.text(method));
+  writePath(out, rule.path);
+  out.list(rule.times, ({ days, fromMinute, toMinute }) => {
+    out.u8(days);
+    out.u16(fromMinute);
+    out.u16(toMinute);
+  });
+}
+
+function writeList(out: Writer, list: PlanList): void {
+  out.text(list.name);
+  out.text(list.digest);
+  out.bytes(list.hosts);
+  out.list(list.blocks, (cidr) => writeCidr(out, cidr));
+}
+
+function writeUsers(out: Writer, { file, digest, users }: PlanUsers): void {
+  out.text(file);
+  out.text(digest);
+  out.list(users, ({ name, bytesPerSecond, connections, bytesPerDay }) => {
+    out.text(name);
+    out.u64(bytesPerSecond);
+    out.u32(connections);
+    out.u64(bytesPerDay);
+  });
 }

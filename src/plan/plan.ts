@@ -4,11 +4,15 @@
 // them in this order.
 import type { SocketAddress } from '../contract/address.ts';
 import type {
+  Anonymity,
   CertificateField,
   CertificateMatchKind,
   ClientCertificateMode,
   EditOp,
+  ForwardAccept,
   ForwardedMode,
+  PagePart,
+  PoolKind,
   Protocol,
   ProxyAccept,
   ProxySend,
@@ -35,6 +39,12 @@ export interface Plan {
   readonly serverTls: readonly PlanServerTls[];
   /** What pools speak TLS to their targets with. */
   readonly clientTls: readonly PlanClientTls[];
+  /** What makes listeners forward proxies. */
+  readonly forwards: readonly PlanForward[];
+  /** Lists of destinations that rules name. */
+  readonly lists: readonly PlanList[];
+  /** Users of forward proxies, a table a file. */
+  readonly users: readonly PlanUsers[];
 }
 
 export interface PlanListener {
@@ -42,7 +52,7 @@ export interface PlanListener {
   readonly name: string;
   readonly address: SocketAddress;
   readonly protocol: Protocol;
-  /** The listener's routes in matching order; empty for tcp and udp. */
+  /** The listener's routes in matching order; empty for tcp and udp. forward: one a rule, in their order. */
   readonly routes: IndexRange;
   /** Where a udp listener sends everything, and a tcp listener what no name route takes; null for http. */
   readonly pool: PoolIndex | null;
@@ -50,6 +60,8 @@ export interface PlanListener {
   readonly nameRoutes: readonly PlanNameRoute[];
   /** Position in the plan's serverTls; null when the listener does not end TLS. */
   readonly serverTls: number | null;
+  /** Position in the plan's forwards; null unless the protocol is forward. */
+  readonly forward: number | null;
   /** Whether connections from trustedProxies begin with a PROXY header. */
   readonly proxyProtocol: ProxyAccept;
   /** Open connections over all workers; the newest beyond is refused. 0 = unlimited. */
@@ -169,7 +181,9 @@ export type RouteAction =
       readonly kind: 'redirect';
       readonly status: number;
       readonly location: readonly LocationPart[];
-    };
+    }
+  /** forward: the rule refuses. */
+  | { readonly kind: 'deny' };
 
 /**
  * `scheme` is http or https, `host` the request's authority with its port, `hostname` without, `path` the path after stripPrefix and addPrefix,
@@ -212,6 +226,13 @@ export interface PlanPool {
   readonly maxIdle: number;
   /** The PROXY header that connections to targets begin with; such connections are not kept. */
   readonly proxyProtocol: ProxySend;
+  /**
+   * `direct`: the pool of a forward proxy that connects by itself; its one target stands for all destinations and its
+   * address is never used. Parents: targets are proxies.
+   */
+  readonly kind: PoolKind;
+  /** What parents are logged in to with: `name:password`; '' = nothing. */
+  readonly login: Secret;
 }
 
 export interface PlanTarget {
@@ -296,4 +317,95 @@ export interface PlanClientTls {
   /** SHA-256, lower-case digits; empty = any. */
   readonly fingerprints: readonly string[];
   readonly terms: PlanTlsTerms;
+}
+
+/** A forward proxy: what its clients may speak, who they are, where they may go. Index-aligned with its listener's routes. */
+export interface PlanForward {
+  readonly accepts: readonly ForwardAccept[];
+  /** Connections come by netfilter's REDIRECT and go to where they were going. */
+  readonly isTransparent: boolean;
+  /** Position in the plan's users; null = nobody is asked who they are. */
+  readonly users: number | null;
+  readonly realm: string;
+  /** The first that matches decides, by the listener's route of the same position; the last matches everything. */
+  readonly rules: readonly PlanRule[];
+  readonly connectPorts: readonly PortRange[];
+  readonly socksPorts: readonly PortRange[];
+  /** Addresses that are not public and may be reached all the same. */
+  readonly privateDestinations: readonly Cidr[];
+  readonly anonymity: Anonymity;
+  /** Where connections go out from, in turn, with port 0; empty = the kernel chooses. */
+  readonly sources: readonly SocketAddress[];
+  /** HTML of denials. */
+  readonly page: readonly PagePiece[];
+  /** What `/proxy.pac` answers; null = 404. Empty: one that sends everything to the listener. */
+  readonly pac: Uint8Array | null;
+  /** What Via calls this proxy; a request that bears it has been here before. */
+  readonly viaName: string;
+}
+
+export interface PagePiece {
+  readonly part: PagePart;
+  /** The text of a literal, '' otherwise. */
+  readonly text: string;
+}
+
+/** Both ends included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * All conditions given must hold; an empty one always holds. Of the destination there are three: one of `hosts`, `blocks`
+ * and `lists` must hold when any is given.
+ */
+export interface PlanRule {
+  readonly clients: readonly Cidr[];
+  readonly users: readonly string[];
+  readonly hosts: readonly HostMatch[];
+  readonly blocks: readonly Cidr[];
+  /** Positions in the plan's lists. */
+  readonly lists: readonly number[];
+  readonly ports: readonly PortRange[];
+  /** In capitals; tunnels have CONNECT or SOCKS. */
+  readonly methods: readonly string[];
+  /** Of plain HTTP requests alone: other than `any`, it holds for nothing else. */
+  readonly path: PathMatch;
+  readonly times: readonly TimeWindow[];
+}
+
+/** By local time. `toMinute` <= `fromMinute`: it ends on the day after the one that it began on. */
+export interface TimeWindow {
+  /** Bit 0 = Sunday. */
+  readonly days: number;
+  /** Of the day, 0 to 1439. */
+  readonly fromMinute: number;
+  /** 1 to 1440, not included. */
+  readonly toMinute: number;
+}
+
+export interface PlanList {
+  readonly name: string;
+  /** Of its contents: equal digests, equal lists. */
+  readonly digest: string;
+  /** Names, laid out as host-set.ts says. */
+  readonly hosts: Uint8Array;
+  readonly blocks: readonly Cidr[];
+}
+
+export interface PlanUsers {
+  /** The file, as the engine names it when it asks about a password. */
+  readonly file: string;
+  /** Of the file's contents and the limits: verdicts are good for one version alone. */
+  readonly digest: string;
+  readonly users: readonly PlanUser[];
+}
+
+/** 0 = unlimited. */
+export interface PlanUser {
+  readonly name: string;
+  readonly bytesPerSecond: number;
+  readonly connections: number;
+  readonly bytesPerDay: number;
 }

@@ -1,5 +1,6 @@
 // The js engine: a plan carried out on node:net, node:dgram and node:http, in one thread. It is the reference for
 // meaning and the baseline for speed.
+import { SluiceError } from '../../contract/errors.ts';
 import { assertNever } from '../../contract/ids.ts';
 import type { Capabilities, Engine, EngineOptions } from '../engine.ts';
 import type { Listening } from '../shared/listening.ts';
@@ -31,6 +32,8 @@ function bind(listener: LiveListener): Promise<Listening> {
       return listenUdp(listener);
     case 'http':
       return listenHttp(listener);
+    case 'forward':
+      throw new SluiceError('engine_unsupported', 'engine js does not offer protocol: forward');
     default:
       return assertNever(protocol);
   }

@@ -33,7 +33,7 @@ export function errorBytes(code: ErrorCode): Buffer {
   return Buffer.concat([Buffer.from(head, 'latin1'), body]);
 }
 
-type FixedAction = Exclude<RouteAction, { readonly kind: 'pool' }>;
+type FixedAction = Extract<RouteAction, { readonly kind: 'respond' | 'redirect' }>;
 
 export function fixedAnswer(
   route: PlanRoute,

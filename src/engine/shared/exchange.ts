@@ -104,7 +104,7 @@ export class HttpExchange {
     const { bodyBytes } = listener.plan.limits;
     if (bodyBytes > 0 && head.body.kind === 'length' && head.body.length > bodyBytes) {
       this.#refuse('request_body_too_large');
-    } else if (route.plan.action.kind !== 'pool') {
+    } else if (route.plan.action.kind === 'respond' || route.plan.action.kind === 'redirect') {
       this.#answer(fixedAnswer(route.plan, route.plan.action, head, schemeOf(listener)));
     } else if (route.pool === null) {
       this.#refuse('internal');
