@@ -16,6 +16,7 @@ import { poolRoute, uniqueName } from './compile-route.ts';
 import { digestOf, type ForwardFiles } from './forward-files.ts';
 import { readPage } from './page.ts';
 import type {
+  HeaderEdit,
   PlanForward,
   PlanPool,
   PlanRoute,
@@ -101,6 +102,7 @@ export function compileForward(
 ): { readonly forward: PlanForward; readonly routes: readonly PlanRoute[] } {
   const decisions = compileDecisions(listener, place);
   const names = new Set<string>();
+  const { requestEdits, responseEdits } = privacyEdits(listener.anonymity, files.instance);
   const routes = decisions.map(({ name, pool }, i): PlanRoute => {
     const base = poolRoute(place.listener, place.firstRoute + i, {
       index: pool ?? poolIndex(0),
@@ -111,6 +113,8 @@ export function compileForward(
       index: routeIndex(place.firstRoute + i),
       name: uniqueName(name, names),
       action: pool === null ? { kind: 'deny' } : { kind: 'pool', pool },
+      requestEdits: pool === null ? [] : requestEdits,
+      responseEdits: pool === null ? [] : responseEdits,
     };
   });
   const forward: PlanForward = {
@@ -129,6 +133,48 @@ export function compileForward(
     viaName: files.instance,
   };
   return { forward, routes };
+}
+
+/** What clients or proxies in front of us may have said of the client. */
+const TELLING = [
+  'Forwarded',
+  'X-Forwarded-For',
+  'X-Forwarded-Host',
+  'X-Forwarded-Proto',
+  'X-Forwarded-Port',
+  'X-Forwarded-Server',
+  'X-Real-IP',
+  'Forwarded-For',
+  'Client-IP',
+  'X-Client-IP',
+  'X-Cluster-Client-IP',
+  'X-Originating-IP',
+  'X-Remote-Addr',
+  'X-Remote-IP',
+  'X-ProxyUser-IP',
+  'True-Client-IP',
+  'CF-Connecting-IP',
+  'Fastly-Client-IP',
+];
+
+/** Privacy is edits to headers like any other. X-Forwarded-For and Forwarded are PlanListener.forwarded. */
+function privacyEdits(
+  anonymity: ForwardListenerConfig['anonymity'],
+  instance: string,
+): Pick<PlanRoute, 'requestEdits' | 'responseEdits'> {
+  const via: HeaderEdit = { op: 'add', name: 'Via', value: `1.1 ${instance}` };
+  const removed = TELLING.map((name): HeaderEdit => ({ op: 'remove', name, value: '' }));
+  switch (anonymity) {
+    case 'transparent':
+      return { requestEdits: [via], responseEdits: [via] };
+    case 'anonymous':
+      return { requestEdits: [...removed, via], responseEdits: [via] };
+    case 'elite':
+      return {
+        requestEdits: [...removed, { op: 'remove', name: 'Via', value: '' }],
+        responseEdits: [],
+      };
+  }
 }
 
 function compileDecisions(listener: ForwardListenerConfig, place: ForwardPlace): Decision[] {

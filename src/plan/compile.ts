@@ -356,7 +356,7 @@ function compileListener(
     proxyProtocol: protocol === 'udp' ? 'off' : listener.proxyProtocol,
     maxConnections: protocol === 'udp' ? 0 : listener.maxConnections,
     accessLog: listener.accessLog,
-    forwarded: isHttp ? listener.forwarded : 'off',
+    forwarded: forwardedOf(listener),
     trustedProxies: protocol === 'udp' ? [] : listener.trustedProxies,
     splice: protocol === 'udp' ? 'never' : listener.splice,
     timeouts: compileTimeouts(listener),
@@ -364,6 +364,12 @@ function compileListener(
     maxSessions: protocol === 'udp' ? listener.maxSessions : 0,
     responses: protocol === 'udp' ? listener.responses : 0,
   };
+}
+
+function forwardedOf(listener: ListenerConfig): PlanListener['forwarded'] {
+  if (listener.protocol === 'forward')
+    return listener.anonymity === 'transparent' ? 'append' : 'off';
+  return isHttpListener(listener) ? listener.forwarded : 'off';
 }
 
 function compileNameRoutes(
