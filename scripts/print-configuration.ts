@@ -71,6 +71,8 @@ const listeners = valuesOf(at(schema, 'listeners')).oneOf ?? [];
 const http = listenerOf('http');
 const https = listenerOf('https');
 const tcp = listenerOf('tcp');
+const forward = listenerOf('forward');
+const rule = at(forward, 'rules').items ?? {};
 const route = at(http, 'routes').items ?? {};
 const pool = valuesOf(at(schema, 'pools'));
 
@@ -101,14 +103,14 @@ export default defineConfig({
 |---|---|
 | duration | A number and a unit: \`500ms\`, \`1.5s\`, \`2m\`, \`1h\`, \`1d\`; at most \`24d\` where nothing else is said. A number without a unit is refused, because nobody agrees on what it means. |
 | size | \`64KiB\`, \`10MiB\` (powers of 1024), \`1MB\` (powers of 1000), or a plain number of bytes. |
-| address | \`127.0.0.1:80\`, \`[::1]:80\`, \`name:80\`, \`unix:/run/app.sock\`. Listeners also take \`:80\` for every IPv4 interface, targets also \`http://127.0.0.1:3000\`, \`https://app.internal\` and \`tls://db.internal:5433\`. |
-| name | Of a listener or pool: letters, digits, \`.\`, \`_\` and \`-\`, at most 64. |
+| address | \`127.0.0.1:80\`, \`[::1]:80\`, \`name:80\`, \`unix:/run/app.sock\`. Listeners also take \`:80\` for every IPv4 interface (a forward proxy: for the loopback interface), targets also \`http://127.0.0.1:3000\`, \`https://app.internal\` and \`tls://db.internal:5433\`. |
+| name | Of a listener, pool or list: letters, digits, \`.\`, \`_\` and \`-\`, at most 64. |
 
 Relative file names (\`accessLog\`, \`cert\`, \`key\`, unix sockets) are relative to the folder of the configuration file.
 
 ## Top level
 
-${table(schema, { except: ['acme'] })}
+${table(schema, { except: ['acme', 'lists', 'resolver'] })}
 
 ## Listeners
 
@@ -155,6 +157,37 @@ ${table(at(tcp, 'routes').items ?? {}, { except: [] })}
 
 ${table(listenerOf('udp'), { except: [] })}
 
+### \`protocol: forward\`
+
+${table(forward, { except: ['tls', 'users', 'rules'] })}
+
+\`tls\` is as of an https listener. An address that others can reach needs \`users\`, rules that limit clients,
+\`clientCertificates: require\`, or \`openToAll: true\`: an open proxy is refused.
+
+### \`users\`
+
+The name of a file, or a map:
+
+${table(mapAmong(at(forward, 'users')), { except: [] })}
+
+Values of \`each\` are maps as \`limits\`. \`sluice passwd FILE NAME\` writes the file.
+
+### \`rules\`
+
+A list, tried in the order written: **the first rule that matches decides.** None matches: \`default\` does.
+
+${table(rule, { except: ['match'] }).replace('](#match)', '](#match-of-a-rule)')}
+
+### \`match\` of a rule
+
+${table(at(rule, 'match'), { except: ['times'] })}
+
+\`hosts\` and \`lists\` are one condition: the destination is in either.
+
+### \`times\`
+
+${table(at(at(rule, 'match'), 'times').items ?? {}, { except: [] })}
+
 ## Routes
 
 A list, in the order in which the routes are tried: **the first that matches takes the request, as written.** Put
@@ -196,7 +229,7 @@ to the proxy and cannot be edited; for Host there is \`hostHeader\`. Values are 
 
 A pool is a named set of targets with one strategy. Any number of routes and listeners may share it.
 
-${table(pool, { except: ['tls'] }).replace('](#tls)', '](#tls-of-a-pool)')}
+${table(pool, { except: ['tls', 'parent'] }).replace('](#tls)', '](#tls-of-a-pool)')}
 
 ### A target as a map
 
@@ -205,6 +238,29 @@ ${table(targetMap(), { except: [] })}
 ### \`tls\` of a pool
 
 ${table(mapAmong(at(pool, 'tls')), { except: [] })}
+
+### \`parent\`
+
+\`http\`, \`socks5\`, or a map:
+
+${table(mapAmong(at(pool, 'parent')), { except: [] })}
+
+Such a pool belongs to forward proxies alone. What is said of proxies over TLS is in \`tls\`: an http parent may be
+written \`https://\`, a socks5 parent has no TLS.
+
+## \`lists\`
+
+A map of names and lists. A list is the name of a file, or a map:
+
+${table(mapAmong(valuesOf(at(schema, 'lists'))), { except: [] })}
+
+## \`resolver\`
+
+${table(at(schema, 'resolver'), { except: [] })}
+
+A destination's addresses come from \`hosts\`, else from \`/etc/hosts\`, else from name servers. \`localhost\` and what ends
+with \`.localhost\` is the loopback address, whatever name servers say. Names are looked up as they stand: no search
+domains are added.
 
 ## \`acme\`
 
@@ -326,14 +382,16 @@ function plural(kind: string): string {
       one.startsWith('list') || one.startsWith('`') ? one : one === 'map' ? 'maps' : `${one}s`,
     )
     .join(' or ')
-    .replace('addresss', 'addresses');
+    .replace('addresss', 'addresses')
+    .replace('portss', 'ports');
 }
 
 function defaultText(of: Schema): string {
   if (of.default === undefined) return '';
   if (of.default === '') return 'empty';
   const isEmpty = typeof of.default === 'object' && Object.keys(of.default ?? {}).length === 0;
-  return isEmpty ? 'none' : code(of.default);
+  if (isEmpty) return 'none';
+  return code(Array.isArray(of.default) ? yamlText(of.default) : of.default);
 }
 
 function meaning(of: Schema): string {

@@ -271,7 +271,7 @@ export function forwardListener(context: AddressContext) {
       .describe(
         'Serves `/proxy.pac`, with which browsers set themselves up: `true` for one that sends everything here, or the name of a file.',
       ),
-    trustedProxies,
+    trustedProxies: trustedProxies.describe('Clients whose PROXY headers are believed.'),
     proxyProtocol,
     timeouts,
     limits,

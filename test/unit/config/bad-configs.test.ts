@@ -47,13 +47,13 @@ describeTable('the top level', topLevel, [
   [
     'listner: {}',
     [
-      'listner: one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools; the unknown key "listner"; did you mean listeners?',
+      'listner: one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools, lists, resolver; the unknown key "listner"; did you mean listeners?',
     ],
   ],
   [
     'qqq: 1',
     [
-      'qqq: one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools; the unknown key "qqq"',
+      'qqq: one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools, lists, resolver; the unknown key "qqq"',
     ],
   ],
 ]);
@@ -86,14 +86,19 @@ describeTable('a listener', listener, [
     '{ protocol: tcp, pool: p }',
     ['listeners.web.address: an address to listen on such as 127.0.0.1:8080; nothing'],
   ],
-  ['{ address: ":0", pool: p }', ['listeners.web.protocol: one of http, https, tcp, udp; nothing']],
+  [
+    '{ address: ":0", pool: p }',
+    ['listeners.web.protocol: one of http, https, tcp, udp, forward; nothing'],
+  ],
   [
     '{ address: ":0", protocol: https, pool: p }',
     ['listeners.web.tls: a map of keys and values; nothing'],
   ],
   [
     '{ address: ":0", protocol: tpc, pool: p }',
-    ['listeners.web.protocol: one of http, https, tcp, udp; "tpc" (text); did you mean tcp?'],
+    [
+      'listeners.web.protocol: one of http, https, tcp, udp, forward; "tpc" (text); did you mean tcp?',
+    ],
   ],
   ['{ address: ":0", protocol: tcp }', ['listeners.web: pool, routes or both; neither']],
   [
@@ -658,7 +663,7 @@ describeTable('a pool', pool, [
   [
     '{ targets: ["127.0.0.1:1"], server: x }',
     [
-      'pools.p.server: one of the keys targets, strategy, hostHeader, retries, eject, keepAlive, tls, proxyProtocol; the unknown key "server"',
+      'pools.p.server: one of the keys targets, strategy, hostHeader, retries, eject, keepAlive, tls, parent, proxyProtocol; the unknown key "server"',
     ],
   ],
 ]);

@@ -505,7 +505,7 @@ describeTable('what spans several keys', (text) => `${POOLS}\n${text}`, [
   [
     'listeners: { web: { address: ":0", protocol: tls, pool: p } }',
     [
-      'listeners.web.protocol: one of http, https, tcp, udp; "tls" (text); tcp with tls ends TLS, tcp with routes or a pool alone passes it through',
+      'listeners.web.protocol: one of http, https, tcp, udp, forward; "tls" (text); tcp with tls ends TLS, tcp with routes or a pool alone passes it through',
     ],
   ],
   [

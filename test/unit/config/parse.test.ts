@@ -113,8 +113,18 @@ describe('parseConfig', () => {
           eject: { after: 1, for: 2000, max: 60_000 },
           keepAlive: { idle: 60_000, maxIdle: 256 },
           tls: null,
+          parent: null,
           proxyProtocol: 'off',
         },
+      },
+      lists: {},
+      resolver: {
+        servers: [],
+        hosts: {},
+        minTtl: 1000,
+        maxTtl: 3_600_000,
+        negativeTtl: 10_000,
+        timeout: 5000,
       },
     });
   });
@@ -204,7 +214,7 @@ describe('the error of parseConfig', () => {
         '  pools.p.targets: expected at least one target but found an empty list',
         '  listeners.web.address: expected an address to listen on such as 127.0.0.1:8080 but found 80 (number) (for every interface write ":80")',
         '  listeners.web.pool: expected the name of a pool but found "q" (text) (did you mean p?)',
-        '  worker: expected one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools but found the unknown key "worker" (did you mean workers?)',
+        '  worker: expected one of the keys engine, workers, loop, shutdownGrace, acme, listeners, pools, lists, resolver but found the unknown key "worker" (did you mean workers?)',
       ].join('\n'),
     });
   });

@@ -43,6 +43,10 @@ const NEEDED: Readonly<Record<string, object>> = {
   acme: { agreeToTerms: true },
   clientCertificates: { ca: 'ca.pem' },
   redirect: { to: '/x' },
+  users: { file: 'users.txt' },
+  each: { p: {} },
+  lists: { p: 'list.txt' },
+  parent: { protocol: 'http' },
 };
 
 /** A good configuration with one value put in place. */
@@ -63,15 +67,20 @@ function withValue(place: Place, value: unknown): unknown {
         tls: { certificates: PAIRS },
       },
       udp: { address: ':0', protocol: 'udp', pool: 'plain' },
+      forward: {
+        protocol: 'forward',
+        tls: { certificates: PAIRS },
+        rules: [{ action: 'allow' }],
+      },
     },
     pools: { p: { targets: ['127.0.0.1:1'] }, plain: { targets: ['127.0.0.1:2'] } },
   } as Record<string, unknown>;
   const path = place.map((key) => (key === '*' ? 'p' : key));
   let inner = base;
-  for (const key of path.slice(0, -1)) {
-    inner[key] ??= {};
+  path.slice(0, -1).forEach((key, i) => {
+    inner[key] ??= typeof path[i + 1] === 'number' ? [] : {};
     inner = inner[key] as Record<string, unknown>;
-  }
+  });
   const last = path.at(-1)!;
   inner[last] = value;
   for (const name of ['http', 'https']) {

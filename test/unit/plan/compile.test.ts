@@ -124,6 +124,7 @@ describe('compile', () => {
       pool: null,
       nameRoutes: [],
       serverTls: null,
+      forward: null,
       proxyProtocol: 'optional',
       maxConnections: 9,
       accessLog: '/etc/sluice/log/access.log',
