@@ -44,7 +44,6 @@ const NEEDED: Readonly<Record<string, object>> = {
   clientCertificates: { ca: 'ca.pem' },
   redirect: { to: '/x' },
   users: { file: 'users.txt' },
-  each: { p: {} },
   lists: { p: 'list.txt' },
   parent: { protocol: 'http' },
 };
@@ -94,6 +93,9 @@ function withValue(place: Place, value: unknown): unknown {
   const parent = String(path.at(-2));
   Object.assign(inner, { ...NEEDED[parent], ...inner });
   if (parent === 'tls' && path[0] === 'listeners') inner.certificates ??= PAIRS;
+  if (path[0] === 'lists' && path.length === 3) inner.file ??= 'list.txt';
+  const { users } = (base.listeners as Record<string, Record<string, unknown>>).forward!;
+  if (typeof users === 'object') Object.assign(users!, { ...NEEDED.users, ...users });
   return base;
 }
 
