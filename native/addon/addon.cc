@@ -5,8 +5,11 @@
 // threads behind.
 #include <napi.h>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "worker/engine.h"
 
@@ -33,15 +36,19 @@ const char* failureName(worker::FailureKind kind) noexcept {
   return "resource";
 }
 
-class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
+class NativeEngine final : public Napi::ObjectWrap<NativeEngine>, public worker::OutboxOwner {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "NativeEngine",
                        {InstanceMethod<&NativeEngine::apply>("apply"),
                         InstanceMethod<&NativeEngine::settled>("settled"),
-                        InstanceMethod<&NativeEngine::loopProblem>("loopProblem"),
+                        InstanceMethod<&NativeEngine::loop>("loop"),
                         InstanceMethod<&NativeEngine::snapshot>("snapshot"),
                         InstanceMethod<&NativeEngine::targetStates>("targetStates"),
+                        InstanceMethod<&NativeEngine::userStates>("userStates"),
+                        InstanceMethod<&NativeEngine::onQuestions>("onQuestions"),
+                        InstanceMethod<&NativeEngine::answerName>("answerName"),
+                        InstanceMethod<&NativeEngine::answerPassword>("answerPassword"),
                         InstanceMethod<&NativeEngine::drain>("drain"),
                         InstanceMethod<&NativeEngine::open>("open"),
                         InstanceMethod<&NativeEngine::close>("close")});
@@ -55,9 +62,10 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
       Napi::TypeError::New(env_, "workers: expected 1 to 256").ThrowAsJavaScriptException();
       return;
     }
-    worker::LoopKind loop = worker::LoopKind::Epoll;
+    worker::LoopWish loop = worker::LoopWish::Auto;
     if (!readLoop(info, loop)) {
-      Napi::TypeError::New(env_, "loop: expected epoll or io_uring").ThrowAsJavaScriptException();
+      Napi::TypeError::New(env_, "loop: expected auto, epoll or io_uring")
+          .ThrowAsJavaScriptException();
       return;
     }
     napi_type_tag_object(env_, info.This(), &kEngineTag);
@@ -65,23 +73,132 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
     napi_add_env_cleanup_hook(env_, &NativeEngine::onEnvironmentEnd, this);
   }
   ~NativeEngine() override {
+    releaseAsker();
     if (engine_) {
       napi_remove_env_cleanup_hook(env_, &NativeEngine::onEnvironmentEnd, this);
     }
   }
 
  private:
-  static bool readLoop(const Napi::CallbackInfo& info, worker::LoopKind& loop) {
+  static bool readLoop(const Napi::CallbackInfo& info, worker::LoopWish& loop) {
     if (info.Length() < 2 || info[1].IsUndefined()) {
       return true;
     }
     const std::string name =
         info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string();
-    loop = name == "io_uring" ? worker::LoopKind::IoUring : worker::LoopKind::Epoll;
-    return name == "epoll" || name == "io_uring";
+    loop = name == "auto"       ? worker::LoopWish::Auto
+           : name == "io_uring" ? worker::LoopWish::IoUring
+                                : worker::LoopWish::Epoll;
+    return loop != worker::LoopWish::Epoll || name == "epoll";
   }
 
-  static void onEnvironmentEnd(void* self) { static_cast<NativeEngine*>(self)->engine_->close(); }
+  static void onEnvironmentEnd(void* self) {
+    auto* engine = static_cast<NativeEngine*>(self);
+    engine->engine_->close();
+    engine->releaseAsker();
+  }
+
+  /// After the workers have ended: nobody asks any more.
+  void releaseAsker() {
+    if (asker_ != nullptr) {
+      engine_->close();
+      napi_release_threadsafe_function(std::exchange(asker_, nullptr), napi_tsfn_abort);
+    }
+  }
+
+  /// On a worker's thread.
+  void onQuestions() noexcept override {
+    napi_call_threadsafe_function(asker_, nullptr, napi_tsfn_nonblocking);
+  }
+
+  /// On the main thread: hands each question to the function that was given for it.
+  static void passQuestions(napi_env env, napi_value function, void* self, void*) {
+    auto* engine = static_cast<NativeEngine*>(self);
+    if (env == nullptr || engine->asker_ == nullptr) {
+      return;
+    }
+    const Napi::Env environment(env);
+    for (const upstream::Question& question : engine->engine_->takeQuestions()) {
+      const napi_value arguments[] = {
+          Napi::Number::New(environment, static_cast<double>(question.id)),
+          Napi::Number::New(environment, static_cast<double>(question.kind)),
+          Napi::String::New(environment, question.subject),
+          Napi::String::New(environment, question.name),
+          Napi::String::New(environment, question.password)};
+      napi_value result = nullptr;
+      napi_call_function(env, environment.Undefined(), function, std::size(arguments), arguments,
+                         &result);
+    }
+  }
+
+  /// `onQuestions(function)`: to be called before the first plan, once.
+  Napi::Value onQuestions(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (!isEngine(info)) {
+      return env.Undefined();
+    }
+    if (info.Length() < 1 || !info[0].IsFunction() || asker_ != nullptr) {
+      Napi::TypeError::New(env, "expected a function, once").ThrowAsJavaScriptException();
+      return env.Undefined();
+    }
+    napi_create_threadsafe_function(env, info[0], nullptr, Napi::String::New(env, "sluice"), 0, 1,
+                                    nullptr, nullptr, this, &NativeEngine::passQuestions, &asker_);
+    // It keeps no process alive.
+    napi_unref_threadsafe_function(env, asker_);
+    engine_->setOutboxOwner(this);
+    return env.Undefined();
+  }
+
+  static std::uint64_t questionOf(const Napi::CallbackInfo& info) {
+    return info.Length() > 0 && info[0].IsNumber()
+               ? static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value())
+               : 0;
+  }
+
+  /// `answerName(question, error, ttlMs, addresses)`: 17 bytes an address, the family's number and 16
+  /// in network order.
+  Napi::Value answerName(const Napi::CallbackInfo& info) {
+    constexpr std::size_t kAddressBytes = 17;
+    const Napi::Env env = info.Env();
+    if (!isEngine(info)) {
+      return env.Undefined();
+    }
+    if (info.Length() < 4 || !info[1].IsNumber() || !info[2].IsNumber() ||
+        !info[3].IsTypedArray() ||
+        info[3].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+      Napi::TypeError::New(env, "expected a question, an error, a time and addresses")
+          .ThrowAsJavaScriptException();
+      return env.Undefined();
+    }
+    const std::uint32_t error = info[1].As<Napi::Number>().Uint32Value();
+    upstream::NameAnswer answer;
+    answer.error = error < kErrcCount ? static_cast<Errc>(error) : Errc::NameNotFound;
+    answer.ttlMs = info[2].As<Napi::Number>().Uint32Value();
+    const auto bytes = info[3].As<Napi::Uint8Array>();
+    for (std::size_t at = 0; at + kAddressBytes <= bytes.ByteLength(); at += kAddressBytes) {
+      const std::uint8_t* address = bytes.Data() + at;
+      net::IpPort out;
+      out.family = *address == static_cast<std::uint8_t>(AddressFamily::Ipv4) ? AddressFamily::Ipv4
+                                                                              : AddressFamily::Ipv6;
+      std::copy_n(address + 1, out.bytes.size(), out.bytes.begin());
+      answer.addresses.push_back(out);
+    }
+    engine_->answerName(questionOf(info), std::move(answer));
+    return env.Undefined();
+  }
+
+  /// `answerPassword(question, isRight)`
+  Napi::Value answerPassword(const Napi::CallbackInfo& info) {
+    if (isEngine(info)) {
+      engine_->answerPassword(questionOf(info), info.Length() > 1 && info[1].IsBoolean() &&
+                                                    info[1].As<Napi::Boolean>().Value());
+    }
+    return info.Env().Undefined();
+  }
+
+  Napi::Value userStates(const Napi::CallbackInfo& info) {
+    return fill(info, [this](std::span<double> into) { return engine_->userStates(into); });
+  }
 
   bool isEngine(const Napi::CallbackInfo& info) {
     bool isTagged = false;
@@ -128,8 +245,16 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
     return Napi::Boolean::New(info.Env(), isEngine(info) && engine_->isSettled());
   }
 
-  Napi::Value loopProblem(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), isEngine(info) ? engine_->loopProblem() : std::string());
+  Napi::Value loop(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (!isEngine(info)) {
+      return env.Undefined();
+    }
+    const worker::LoopState state = engine_->loop();
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("name", state.kind == worker::LoopKind::IoUring ? "io_uring" : "epoll");
+    out.Set("problem", state.problem);
+    return out;
   }
 
   template<typename Fill>
@@ -172,6 +297,8 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine> {
   }
 
   napi_env env_;
+  /// How workers reach the main thread; null until there is somebody to ask.
+  napi_threadsafe_function asker_ = nullptr;
   std::unique_ptr<worker::Engine> engine_;
 };
 

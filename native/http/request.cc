@@ -172,13 +172,23 @@ void splitPath(std::string_view text, RequestHead& out) {
   out.query = mark == std::string_view::npos ? std::string_view() : text.substr(mark);
 }
 
-/// The three forms of RFC 9112 3.2 that a reverse proxy takes; there are no tunnels here, so no
-/// CONNECT.
-bool readTarget(RequestHead& out, Target& parsed) {
+/// The port that a CONNECT names; 0 when it names none.
+std::uint32_t portOf(std::string_view authority) {
+  Authority parsed;
+  return parseAuthority(authority, parsed) && parsed.hasPort ? parsed.port : 0;
+}
+
+/// The forms of RFC 9112 3.2; that of CONNECT only where there are tunnels.
+bool readTarget(RequestHead& out, Target& parsed, bool takesConnect) {
   const std::string_view target = out.target;
   out.isAbsoluteForm = false;
+  out.isHttpsTarget = false;
   if (out.methodId == Method::Connect) {
-    return false;
+    parsed.authority = target;
+    parsed.defaultPort = portOf(target);
+    out.path = {};
+    out.query = {};
+    return takesConnect;
   }
   if (target.front() == '/') {
     splitPath(target, out);
@@ -197,6 +207,7 @@ bool readTarget(RequestHead& out, Target& parsed) {
   const std::size_t authorityEnd = rest.find_first_of("/?");
   parsed.authority = rest.substr(0, authorityEnd);
   out.isAbsoluteForm = true;
+  out.isHttpsTarget = parsed.defaultPort == 443;
   if (authorityEnd == std::string_view::npos) {
     // RFC 9112 3.2.4: for OPTIONS an absolute target without path asks about the target as a whole.
     out.path = out.methodId == Method::Options ? "*" : "/";
@@ -227,7 +238,7 @@ bool readHost(RequestHead& out, const Target& target) {
     out.authority = fromHost.text;
     out.host = fromHost.host;
   }
-  if (!out.isAbsoluteForm) {
+  if (!out.isAbsoluteForm && out.methodId != Method::Connect) {
     return true;
   }
   Authority fromTarget;
@@ -341,6 +352,11 @@ Errc interpret(RequestHead& out, const Target& target) {
   if (const Errc error = readFraming(out); error != Errc::None) {
     return error;
   }
+  if (out.methodId == Method::Connect &&
+      (out.body == BodyKind::Chunked || out.contentLength != 0)) {
+    // RFC 9110 9.3.6: what follows is the tunnel's, so a length can only mislead.
+    return Errc::RequestMalformed;
+  }
   const ConnectionOptions connection = applyConnection(out.fields);
   if (connection.isHostile) {
     return Errc::RequestMalformed;
@@ -418,7 +434,7 @@ ParseResult parseRequest(std::string_view input, const plan::Limits& limits,
   }
   out.target = input.substr(targetBegin, targetEnd - targetBegin);
   Target target;
-  if (!readTarget(out, target)) {
+  if (!readTarget(out, target, limits.takesConnect)) {
     return malformed();
   }
 

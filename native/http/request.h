@@ -27,7 +27,8 @@ struct RequestHead {
   std::string_view method;
   /// As received.
   std::string_view target;
-  /// Raw, in front of '?'. "/" for an absolute target without path, "*" for OPTIONS *.
+  /// Raw, in front of '?'. "/" for an absolute target without path, "*" for OPTIONS *, empty for
+  /// CONNECT.
   std::string_view path;
   /// With its '?', or empty.
   std::string_view query;
@@ -45,6 +46,8 @@ struct RequestHead {
   std::uint8_t minorVersion = 1;
   bool isIdempotent = false;
   bool isAbsoluteForm = false;
+  /// An absolute target with https://.
+  bool isHttpsTarget = false;
   bool keepAlive = false;
   /// The client waits for 100 (Continue) before it sends its body.
   bool expectsContinue = false;

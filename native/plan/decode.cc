@@ -168,6 +168,7 @@ Listener readListener(Reader& in) {
   out.limits.headerCount = in.u32();
   out.limits.targetBytes = in.u32();
   out.limits.bodyBytes = in.u64();
+  out.limits.takesConnect = out.protocol == Protocol::Forward;
   out.maxSessions = in.u32();
   out.responses = in.u32();
   return out;
@@ -254,6 +255,28 @@ Route readRoute(Reader& in, StateRegistry& registry) {
   return out;
 }
 
+/// Basic credentials (RFC 7617).
+std::string authorizationOf(std::string_view login) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  if (login.empty()) {
+    return {};
+  }
+  std::string out = "Basic ";
+  for (std::size_t at = 0; at < login.size(); at += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto byte = at + i < login.size() ? static_cast<unsigned char>(login[at + i]) : 0U;
+      group = group << 8 | byte;
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+      const bool isPadding = at + i > login.size();
+      out += isPadding ? '=' : kDigits[group >> (18 - 6 * i) & 63];
+    }
+  }
+  return out;
+}
+
 Pool readPool(Reader& in, StateRegistry& registry) {
   Pool out;
   out.name = in.text();
@@ -269,6 +292,7 @@ Pool readPool(Reader& in, StateRegistry& registry) {
   out.proxyProtocol = in.code<ProxySend>(kProxySendCount, "unknown proxyProtocol");
   out.kind = in.code<PoolKind>(kPoolKindCount, "unknown kind of pool");
   out.login = in.text();
+  out.authorization = authorizationOf(out.login);
   out.stats = registry.stats("pool/" + out.name);
   out.state = registry.pool(out.name);
   return out;

@@ -55,6 +55,8 @@ struct Limits {
   std::uint32_t headerCount = 0;
   std::uint32_t targetBytes = 0;
   std::uint64_t bodyBytes = 0;
+  /// CONNECT is a request, not a mistake: of forward proxies.
+  bool takesConnect = false;
 };
 
 /// An index that is not there.
@@ -175,6 +177,8 @@ struct Pool {
   PoolKind kind = PoolKind::Targets;
   /// What parents are logged in to with, `name:password`; empty = nothing.
   std::string login;
+  /// The same as a value of Proxy-Authorization.
+  std::string authorization;
 
   std::shared_ptr<EntityStats> stats;
   std::shared_ptr<PoolState> state;

@@ -13,7 +13,10 @@
 #include "http/response.h"
 #include "net/loop.h"
 #include "net/pump.h"
+#include "upstream/names.h"
+#include "upstream/origins.h"
 #include "upstream/target_pool.h"
+#include "upstream/verdicts.h"
 
 namespace sluice::relay {
 
@@ -121,6 +124,10 @@ struct Context {
   /// Where flows are made (relay/slabs.h).
   Slabs& slabs;
   HttpScratch& http;
+  // Of forward proxies:
+  upstream::Origins& origins;
+  upstream::Names& names;
+  upstream::Verdicts& verdicts;
   DateCache date;
   /// The plan in force; new work takes a lease of it.
   upstream::PlanLease current;

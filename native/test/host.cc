@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -119,6 +120,33 @@ void facts(std::uint32_t length, std::size_t stride, Answer& answer, Copy copy) 
   answer.doubles(std::span<const double>(into).first(written));
 }
 
+std::uint64_t questionOf(std::span<const std::uint8_t> payload) {
+  std::uint64_t question = 0;
+  std::memcpy(&question, payload.data(), sizeof question);
+  return question;
+}
+
+/// The question, an error, a time in milliseconds, and 17 bytes an address.
+bool answerName(worker::Engine& engine, std::span<const std::uint8_t> payload) {
+  constexpr std::size_t kHead = sizeof(std::uint64_t) + 1 + sizeof(std::uint32_t);
+  constexpr std::size_t kAddress = 17;
+  if (payload.size() < kHead || (payload.size() - kHead) % kAddress != 0) {
+    return false;
+  }
+  upstream::NameAnswer found;
+  found.error = static_cast<Errc>(payload[sizeof(std::uint64_t)]);
+  found.ttlMs = numberOf(payload.subspan(sizeof(std::uint64_t) + 1, sizeof(std::uint32_t)));
+  for (std::size_t at = kHead; at < payload.size(); at += kAddress) {
+    net::IpPort address;
+    address.family = static_cast<AddressFamily>(payload[at]);
+    std::copy_n(payload.begin() + static_cast<std::ptrdiff_t>(at + 1), address.bytes.size(),
+                address.bytes.begin());
+    found.addresses.push_back(address);
+  }
+  engine.answerName(questionOf(payload), std::move(found));
+  return true;
+}
+
 /// False for a verb that nobody knows.
 bool carryOut(worker::Engine& engine, char verb, std::span<const std::uint8_t> payload,
               Answer& answer) {
@@ -127,7 +155,8 @@ bool carryOut(worker::Engine& engine, char verb, std::span<const std::uint8_t> p
     applied(engine.apply(payload), answer);
     return true;
   case 'l':
-    answer.text(engine.loopProblem());
+    answer.number(static_cast<std::uint8_t>(engine.loop().kind));
+    answer.text(engine.loop().problem);
     return true;
   case 's':
     answer.number(static_cast<std::uint8_t>(engine.isSettled()));
@@ -139,6 +168,27 @@ bool carryOut(worker::Engine& engine, char verb, std::span<const std::uint8_t> p
   case 't':
     facts(numberOf(payload), 2, answer,
           [&](std::span<double> into) { return engine.targetStates(into); });
+    return true;
+  case 'u':
+    facts(numberOf(payload), 6, answer,
+          [&](std::span<double> into) { return engine.userStates(into); });
+    return true;
+  case 'q':
+    for (const upstream::Question& question : engine.takeQuestions()) {
+      answer.number(question.id);
+      answer.number(static_cast<std::uint8_t>(question.kind));
+      answer.text(question.subject);
+      answer.text(question.name);
+      answer.text(question.password);
+    }
+    return true;
+  case 'N':
+    return answerName(engine, payload);
+  case 'P':
+    if (payload.size() != sizeof(std::uint64_t) + 1) {
+      return false;
+    }
+    engine.answerPassword(questionOf(payload), payload.back() != 0);
     return true;
   case 'd':
     engine.drain();
@@ -195,14 +245,15 @@ struct Held {
 
 int main(int argc, char** argv) {
   const std::string_view argument = argc > 1 ? argv[1] : "";
-  const std::string_view loop = argc > 2 ? argv[2] : "epoll";
+  const std::string_view loop = argc > 2 ? argv[2] : "auto";
   if (argument == "--abi") {
     std::printf("%.*s\n", static_cast<int>(kAbi.size()), kAbi.data());
     return 0;
   }
   const auto workers = static_cast<std::uint32_t>(std::strtoul(argument.data(), nullptr, 10));
-  if (workers < 1 || workers > 256 || (loop != "epoll" && loop != "io_uring")) {
-    std::fprintf(stderr, "usage: host WORKERS [epoll | io_uring] | host --abi\n");
+  const bool isLoop = loop == "auto" || loop == "epoll" || loop == "io_uring";
+  if (workers < 1 || workers > 256 || !isLoop) {
+    std::fprintf(stderr, "usage: host WORKERS [auto | epoll | io_uring] | host --abi\n");
     return 2;
   }
   // A sanitizer may begin a thread of its own together with the first.
@@ -210,8 +261,9 @@ int main(int argc, char** argv) {
   const Held before;
   bool isServed = false;
   {
-    worker::Engine engine(workers,
-                          loop == "io_uring" ? worker::LoopKind::IoUring : worker::LoopKind::Epoll);
+    worker::Engine engine(workers, loop == "auto"       ? worker::LoopWish::Auto
+                                   : loop == "io_uring" ? worker::LoopWish::IoUring
+                                                        : worker::LoopWish::Epoll);
     isServed = serve(engine);
     ::alarm(kClosePatienceSeconds);
   }

@@ -12,7 +12,7 @@ net::SocketAddress toSocketAddress(const plan::Address& address) noexcept {
 }
 
 TargetPool::TargetPool(const plan::Target& target, std::shared_ptr<tls::TargetTls> tls) noexcept
-    : address_(toSocketAddress(target.address)), state_(target.state), tls_(std::move(tls)) {}
+    : address_(toSocketAddress(target.address)), tls_(std::move(tls)) {}
 
 IdleUpstream* TargetPool::take() noexcept {
   IdleUpstream* upstream = newest_;

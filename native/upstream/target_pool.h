@@ -36,11 +36,12 @@ class TargetPool {
  public:
   /// `tls`: null for a target that is spoken to in plain.
   TargetPool(const plan::Target& target, std::shared_ptr<tls::TargetTls> tls) noexcept;
+  /// Of a destination that is no target of a plan, in plain.
+  explicit TargetPool(const net::SocketAddress& address) noexcept : address_(address) {}
   TargetPool(const TargetPool&) = delete;
   TargetPool& operator=(const TargetPool&) = delete;
 
   [[nodiscard]] const net::SocketAddress& address() const noexcept { return address_; }
-  [[nodiscard]] plan::TargetState& state() noexcept { return *state_; }
   /// Null: plain.
   [[nodiscard]] const std::shared_ptr<tls::TargetTls>& tls() const noexcept { return tls_; }
 
@@ -52,12 +53,13 @@ class TargetPool {
   void remove(IdleUpstream& upstream) noexcept;
   /// Evicts all and keeps none from now on.
   void retire() noexcept;
+  /// Nothing idles here.
+  [[nodiscard]] bool isEmpty() const noexcept { return newest_ == nullptr; }
 
  private:
   void evictAll() noexcept;
 
   net::SocketAddress address_;
-  std::shared_ptr<plan::TargetState> state_;
   std::shared_ptr<tls::TargetTls> tls_;
   IdleUpstream* newest_ = nullptr;
   std::uint32_t idle_ = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "net/listen.h"
+#include "net/ring_trial.h"
 
 namespace sluice::worker {
 
@@ -49,17 +50,31 @@ Applied failure(FailureKind kind, std::int32_t listener, std::string errorName,
 
 } // namespace
 
-Engine::Engine(std::uint32_t workers, LoopKind loop)
-    : workerCount_(std::max(workers, 1U)), loop_(loop), registry_(workerCount_),
+Engine::Engine(std::uint32_t workers, LoopWish loop)
+    : workerCount_(std::max(workers, 1U)), wish_(loop), registry_(workerCount_),
       tls_(workerCount_) {}
+
+LoopState Engine::chooseLoop() const {
+  if (wish_ == LoopWish::Epoll) {
+    return {};
+  }
+  const bool isAuto = wish_ == LoopWish::Auto;
+  std::string problem = isAuto ? net::ringDoubtByAge() : std::string();
+  if (problem.empty()) {
+    problem = net::tryRing();
+  }
+  const bool isRing = problem.empty() || !isAuto;
+  return {.kind = isRing ? LoopKind::IoUring : LoopKind::Epoll, .problem = std::move(problem)};
+}
 
 bool Engine::startWorkers() {
   if (!workers_.empty()) {
     return true;
   }
+  loop_ = chooseLoop();
   std::vector<ByteRing*> rings;
   for (std::uint32_t i = 0; i < workerCount_; ++i) {
-    auto worker = std::make_unique<Worker>(i, loop_);
+    auto worker = std::make_unique<Worker>(i, loop_.kind, outbox_);
     if (!worker->start()) {
       for (const auto& started : workers_) {
         started->post(StopCommand{});
@@ -209,13 +224,13 @@ Applied Engine::apply(std::span<const std::uint8_t> encodedPlan) {
   return result;
 }
 
-std::string Engine::loopProblem() const {
+LoopState Engine::loop() const {
   for (const auto& worker : workers_) {
     if (!worker->loopProblem().empty()) {
-      return worker->loopProblem();
+      return {.kind = LoopKind::Epoll, .problem = worker->loopProblem()};
     }
   }
-  return {};
+  return loop_;
 }
 
 bool Engine::isSettled() const noexcept {
@@ -256,6 +271,44 @@ std::size_t Engine::targetStates(std::span<double> into) const noexcept {
     *at++ = target.state->inFlight.load(std::memory_order_relaxed);
   }
   return plan_->targets.size() * 2;
+}
+
+void Engine::answerName(std::uint64_t question, upstream::NameAnswer answer) {
+  const std::uint32_t asker = Worker::askerOf(question);
+  if (asker < workers_.size()) {
+    workers_[asker]->post(NameCommand{.question = question, .answer = std::move(answer)});
+  }
+}
+
+void Engine::answerPassword(std::uint64_t question, bool isRight) {
+  const std::uint32_t asker = Worker::askerOf(question);
+  if (asker < workers_.size()) {
+    workers_[asker]->post(VerdictCommand{.question = question, .isRight = isRight});
+  }
+}
+
+std::size_t Engine::userStates(std::span<double> into) const noexcept {
+  constexpr std::size_t kDoubles = 6;
+  double* at = into.data();
+  std::size_t left = into.size() / kDoubles;
+  for (const plan::Users& users : plan_ ? plan_->users : std::vector<plan::Users>()) {
+    for (const plan::User& user : users.users) {
+      if (left-- == 0) {
+        return 0;
+      }
+      const plan::UserState& state = *user.state;
+      const auto read = [](const auto& cell) {
+        return static_cast<double>(cell.load(std::memory_order_relaxed));
+      };
+      *at++ = read(state.active);
+      *at++ = read(state.requests);
+      *at++ = read(state.bytesIn);
+      *at++ = read(state.bytesOut);
+      *at++ = read(state.bytesToday);
+      *at++ = 0;
+    }
+  }
+  return static_cast<std::size_t>(at - into.data());
 }
 
 void Engine::drain() {

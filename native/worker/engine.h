@@ -30,18 +30,40 @@ struct Applied {
   std::vector<std::uint16_t> ports;
 };
 
+enum class LoopWish : std::uint8_t {
+  Epoll,
+  /// Wherever the kernel grants it.
+  IoUring,
+  /// An io_uring where the kernel grants a sound one.
+  Auto,
+};
+
+/// What the workers wait on.
+struct LoopState {
+  /// Of every worker; epoll if of any.
+  LoopKind kind = LoopKind::Epoll;
+  /// Why it is not the io_uring that was asked for, or, on one, what is wrong with it; or empty.
+  std::string problem;
+};
+
 class Engine {
  public:
-  explicit Engine(std::uint32_t workers, LoopKind loop = LoopKind::Epoll);
+  explicit Engine(std::uint32_t workers, LoopWish loop = LoopWish::Epoll);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine() { close(); }
 
   /// Takes an encoded plan: all of it, or none and says why.
   [[nodiscard]] Applied apply(std::span<const std::uint8_t> encodedPlan);
-  /// Why workers run on epoll though an io_uring was asked for, or empty. Known once a plan was
-  /// applied.
-  [[nodiscard]] std::string loopProblem() const;
+  /// Known once a plan was applied.
+  [[nodiscard]] LoopState loop() const;
+  /// Who is told that workers have questions; to be set before the first plan.
+  void setOutboxOwner(OutboxOwner* owner) noexcept { outbox_.setOwner(owner); }
+  [[nodiscard]] std::vector<upstream::Question> takeQuestions() { return outbox_.take(); }
+  void answerName(std::uint64_t question, upstream::NameAnswer answer);
+  void answerPassword(std::uint64_t question, bool isRight);
+  /// Six doubles a user: active, requests, bytes in, bytes out, bytes today, 0.
+  std::size_t userStates(std::span<double> into) const noexcept;
   /// Every worker has taken over the plan last applied.
   [[nodiscard]] bool isSettled() const noexcept;
   /// Sums the shards into `into` as STATS_STRIDE doubles an entity. Returns the doubles written, 0
@@ -70,6 +92,8 @@ class Engine {
     std::vector<upstream::PlanTls> tls;
   };
 
+  /// What to make of the wish here; tries the kernel.
+  [[nodiscard]] LoopState chooseLoop() const;
   [[nodiscard]] bool startWorkers();
   [[nodiscard]] Applied openListener(const plan::Plan& plan, std::uint32_t index, Opening& opening);
   [[nodiscard]] Applied openTls(const plan::Plan& plan, Opening& opening);
@@ -77,8 +101,12 @@ class Engine {
   void hand(const std::shared_ptr<const plan::Plan>& plan, Opening& opening);
 
   std::uint32_t workerCount_;
-  LoopKind loop_;
+  LoopWish wish_;
+  /// Chosen when the workers start.
+  LoopState loop_;
   plan::StateRegistry registry_;
+  /// Ahead of the workers, who write to it.
+  Outbox outbox_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LogWriter> logWriter_;
   TlsContexts tls_;

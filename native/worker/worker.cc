@@ -13,18 +13,22 @@ constexpr std::size_t kLogRingBytes = 1024 * 1024;
 
 } // namespace
 
-Worker::Worker(std::uint32_t index, LoopKind loop) noexcept
-    : kind_(loop), rng_(0x51u * (index + 1)), log_(kLogRingBytes),
-      http_(std::make_unique<relay::HttpScratch>()), context_{.worker = index,
-                                                              .loop = loop_,
-                                                              .pipes = pipes_,
-                                                              .rng = rng_,
-                                                              .log = log_,
-                                                              .flows = flows_,
-                                                              .slabs = slabs_,
-                                                              .http = *http_,
-                                                              .date = {},
-                                                              .current = {}},
+Worker::Worker(std::uint32_t index, LoopKind loop, Outbox& outbox) noexcept
+    : index_(index), outbox_(outbox), kind_(loop), rng_(0x51u * (index + 1)), log_(kLogRingBytes),
+      http_(std::make_unique<relay::HttpScratch>()), names_(*this),
+      verdicts_(*this), context_{.worker = index,
+                                 .loop = loop_,
+                                 .pipes = pipes_,
+                                 .rng = rng_,
+                                 .log = log_,
+                                 .flows = flows_,
+                                 .slabs = slabs_,
+                                 .http = *http_,
+                                 .origins = origins_,
+                                 .names = names_,
+                                 .verdicts = verdicts_,
+                                 .date = {},
+                                 .current = {}},
       waker_(*this) {}
 
 bool Worker::start() noexcept {
@@ -133,6 +137,25 @@ void Worker::handle(ApplyCommand& command) noexcept {
   applied_.store(command.sequence, std::memory_order_release);
 }
 
+std::uint64_t Worker::ask(QuestionKind kind, std::string_view subject, std::string_view name,
+                          std::string_view password) noexcept {
+  const std::uint64_t id = std::uint64_t{index_} << kQuestionBits | ++questions_;
+  outbox_.put({.id = id,
+               .kind = kind,
+               .subject = std::string(subject),
+               .name = std::string(name),
+               .password = std::string(password)});
+  return id;
+}
+
+void Worker::handle(NameCommand& command) noexcept {
+  names_.onAnswer(command.question, std::move(command.answer), loop_.nowMs());
+}
+
+void Worker::handle(VerdictCommand& command) noexcept {
+  verdicts_.onAnswer(command.question, command.isRight, loop_.nowMs());
+}
+
 void Worker::handle(DrainCommand&) noexcept {
   for (auto& [id, listener] : listeners_) {
     listener->close();
@@ -146,6 +169,7 @@ void Worker::handle(StopCommand&) noexcept {
   }
   flows_.forEach([](relay::Flow& flow) { flow.onCut(); });
   pools_.retireAll();
+  origins_.retireAll();
   isStopping_ = true;
 }
 

@@ -17,7 +17,11 @@
 #include "net/waker.h"
 #include "relay/context.h"
 #include "relay/slabs.h"
+#include "upstream/names.h"
+#include "upstream/origins.h"
+#include "upstream/verdicts.h"
 #include "worker/listener.h"
+#include "worker/outbox.h"
 
 namespace sluice::worker {
 
@@ -40,13 +44,28 @@ struct ApplyCommand {
   std::vector<std::uint16_t> logs;
   upstream::PlanTls tls;
 };
+/// Answers to questions of the worker.
+struct NameCommand {
+  std::uint64_t question = 0;
+  upstream::NameAnswer answer;
+};
+struct VerdictCommand {
+  std::uint64_t question = 0;
+  bool isRight = false;
+};
 struct DrainCommand {};
 struct StopCommand {};
-using Command = std::variant<ApplyCommand, DrainCommand, StopCommand>;
+using Command = std::variant<ApplyCommand, NameCommand, VerdictCommand, DrainCommand, StopCommand>;
 
-class Worker final : public net::WakerOwner {
+class Worker final : public net::WakerOwner, public upstream::QuestionOutlet {
  public:
-  Worker(std::uint32_t index, LoopKind loop) noexcept;
+  /// `outbox` outlives the worker.
+  Worker(std::uint32_t index, LoopKind loop, Outbox& outbox) noexcept;
+
+  /// The worker that a question came from.
+  [[nodiscard]] static std::uint32_t askerOf(std::uint64_t question) noexcept {
+    return static_cast<std::uint32_t>(question >> kQuestionBits);
+  }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() = default;
@@ -69,14 +88,25 @@ class Worker final : public net::WakerOwner {
   [[nodiscard]] ByteRing& log() noexcept { return log_; }
 
  private:
+  /// Of a question's number; the worker's index is above. JavaScript counts to 2^53.
+  static constexpr unsigned kQuestionBits = 40;
+
   static void* main(void* self) noexcept;
   void run() noexcept;
   void onWake() noexcept override;
   void handle(ApplyCommand& command) noexcept;
+  void handle(NameCommand& command) noexcept;
+  void handle(VerdictCommand& command) noexcept;
   void handle(DrainCommand& command) noexcept;
   void handle(StopCommand& command) noexcept;
+  [[nodiscard]] std::uint64_t ask(QuestionKind kind, std::string_view subject,
+                                  std::string_view name,
+                                  std::string_view password) noexcept override;
   void open(std::uint32_t id, std::uint32_t index, ListenerHandover& handover) noexcept;
 
+  const std::uint32_t index_;
+  Outbox& outbox_;
+  std::uint64_t questions_ = 0;
   LoopKind kind_;
   net::Loop loop_;
   net::PipePool pipes_;
@@ -86,6 +116,9 @@ class Worker final : public net::WakerOwner {
   relay::Slabs slabs_;
   std::unique_ptr<relay::HttpScratch> http_;
   upstream::TargetPools pools_;
+  upstream::Origins origins_;
+  upstream::Names names_;
+  upstream::Verdicts verdicts_;
   relay::Context context_;
   std::unordered_map<std::uint32_t, std::unique_ptr<Listener>> listeners_;
   net::Waker waker_;

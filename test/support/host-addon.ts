@@ -15,10 +15,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { NativeAddon, NativeEngine, NativeFailure } from '../../src/engine/native/addon.d.ts';
+import type {
+  NativeAddon,
+  NativeEngine,
+  NativeFailure,
+  NativeLoop,
+} from '../../src/engine/native/addon.d.ts';
 
 /** In the order of worker::FailureKind; the first is none. */
 const FAILURES = ['none', 'plan', 'listen', 'log', 'resource', 'tls'] as const;
+
+const QUESTIONS_EVERY_MS = 2;
 
 /** Asks for as many doubles as there are. */
 const ALL = 0xffff_ffff;
@@ -31,8 +38,7 @@ export function hostAddon(path: string): NativeAddon {
   const abi = execFileSync(program, ['--abi'], { encoding: 'utf8' }).trim();
   return {
     abi,
-    createEngine: (workers, loop = 'epoll') =>
-      new HostedEngine(() => new Host(program, workers, loop)),
+    createEngine: (workers, loop) => new HostedEngine(() => new Host(program, workers, loop)),
   };
 }
 
@@ -164,8 +170,10 @@ class HostedEngine implements NativeEngine {
     return applied;
   }
 
-  loopProblem(): string {
-    return this.#ask('l')?.toString('utf8', 4) ?? '';
+  loop(): NativeLoop {
+    const answer = this.#ask('l');
+    const name = answer?.readUInt8(0) === 1 ? 'io_uring' : 'epoll';
+    return { name, problem: answer?.toString('utf8', 5) ?? '' };
   }
 
   settled(): boolean {
@@ -178,6 +186,37 @@ class HostedEngine implements NativeEngine {
 
   targetStates(into: Float64Array): number {
     return copy(this.#lastFacts?.targets ?? this.#facts('t', into.length), into);
+  }
+
+  userStates(into: Float64Array): number {
+    return copy(this.#facts('u', into.length), into);
+  }
+
+  /** The host cannot call: it is asked for questions again and again, as long as it lives. */
+  onQuestions(ask: Parameters<NativeEngine['onQuestions']>[0]): void {
+    const timer = setInterval(() => {
+      if (this.#isClosed) {
+        clearInterval(timer);
+        return;
+      }
+      for (const question of readQuestions(this.#ask('q') ?? Buffer.alloc(0))) ask(...question);
+    }, QUESTIONS_EVERY_MS);
+    timer.unref();
+  }
+
+  answerName(question: number, error: number, ttlMs: number, addresses: Uint8Array): void {
+    const head = Buffer.alloc(13);
+    head.writeBigUInt64LE(BigInt(question));
+    head.writeUInt8(error, 8);
+    head.writeUInt32LE(ttlMs, 9);
+    if (!this.#isClosed) this.#ask('N', Buffer.concat([head, addresses]));
+  }
+
+  answerPassword(question: number, isRight: boolean): void {
+    const payload = Buffer.alloc(9);
+    payload.writeBigUInt64LE(BigInt(question));
+    payload.writeUInt8(isRight ? 1 : 0, 8);
+    if (!this.#isClosed) this.#ask('P', payload);
   }
 
   drain(): void {
@@ -221,6 +260,26 @@ function readApplied(answer: Buffer): readonly number[] | NativeFailure {
   const errnoEnd = 9 + answer.readUInt32LE(5);
   const errno = answer.toString('utf8', 9, errnoEnd);
   return { kind, listener, errno, detail: answer.toString('utf8', errnoEnd + 4) };
+}
+
+type Question = Parameters<Parameters<NativeEngine['onQuestions']>[0]>;
+
+function readQuestions(answer: Buffer): Question[] {
+  const questions: Question[] = [];
+  let at = 0;
+  const text = (): string => {
+    const end = at + 4 + answer.readUInt32LE(at);
+    const value = answer.toString('utf8', at + 4, end);
+    at = end;
+    return value;
+  };
+  while (at < answer.length) {
+    const id = Number(answer.readBigUInt64LE(at));
+    const kind = answer.readUInt8(at + 8);
+    at += 9;
+    questions.push([id, kind, text(), text(), text()]);
+  }
+  return questions;
 }
 
 function copy(facts: Float64Array, into: Float64Array): number {

@@ -6,9 +6,17 @@ import { formatAddress } from '../../contract/address.ts';
 import { SluiceError } from '../../contract/errors.ts';
 import { encodePlan } from '../../plan/encode.ts';
 import type { Plan } from '../../plan/plan.ts';
-import type { Capabilities, Engine, EngineOptions, TargetState } from '../engine.ts';
+import type {
+  Capabilities,
+  Engine,
+  EngineOptions,
+  LoopInUse,
+  Oracle,
+  TargetState,
+} from '../engine.ts';
 import type { NativeAddon, NativeEngine, NativeFailure } from './addon.d.ts';
 import { loadAddon } from './load.ts';
+import { answerQuestions } from './questions.ts';
 
 export const NATIVE_CAPABILITIES: Capabilities = {
   protocols: ['http', 'tcp', 'udp'],
@@ -17,6 +25,12 @@ export const NATIVE_CAPABILITIES: Capabilities = {
   unixListeners: true,
   tls: true,
   proxyProtocol: true,
+};
+
+/** Without a control plane names have no addresses and no password is right. */
+const NOBODY: Oracle = {
+  addressesOf: async () => ({ addresses: [], ttlMs: 0, error: 'name_not_found' }),
+  isPassword: async () => false,
 };
 
 /** How often the main thread looks whether the workers have got somewhere. */
@@ -40,14 +54,18 @@ class AddonEngine implements Engine {
   readonly capabilities = NATIVE_CAPABILITIES;
   readonly workers: number;
   readonly #native: NativeEngine;
+  readonly #wanted: EngineOptions['loop'];
   readonly #onWarning: (message: string) => void;
+  #loop: LoopInUse | null = null;
   #plan: Plan | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(options: EngineOptions, addon: NativeAddon) {
     this.workers = options.workers;
+    this.#wanted = options.loop;
     this.#onWarning = options.onWarning;
-    this.#native = addon.createEngine(options.workers, options.loop);
+    this.#native = addon.createEngine(options.workers, options.loop ?? 'auto');
+    answerQuestions(this.#native, options.oracle ?? NOBODY);
   }
 
   async apply(plan: Plan): Promise<readonly SocketAddress[]> {
@@ -58,7 +76,7 @@ class AddonEngine implements Engine {
     if ('kind' in applied) {
       throw wordFailure(applied, plan);
     }
-    if (this.#plan === null) this.#warnOfLoop();
+    if (this.#plan === null) this.#noteLoop();
     this.#plan = plan;
     while (!this.#native.settled()) {
       await sleep(POLL_MS);
@@ -69,12 +87,21 @@ class AddonEngine implements Engine {
     }));
   }
 
+  get loop(): LoopInUse | null {
+    return this.#loop;
+  }
+
   /** Workers begin with the first plan; only then is it known what the kernel grants them. */
-  #warnOfLoop(): void {
-    const problem = this.#native.loopProblem();
-    if (problem !== '') {
-      this.#onWarning(`loop: io_uring is not available here: ${problem}; epoll is used`);
-    }
+  #noteLoop(): void {
+    const { name, problem } = this.#native.loop();
+    this.#loop = { name, reason: problem };
+    // Whoever leaves the choice to us is served either way.
+    if (problem === '' || this.#wanted !== 'io_uring') return;
+    this.#onWarning(
+      name === 'epoll'
+        ? `loop: io_uring is not available here: ${problem}; epoll is used`
+        : `loop: io_uring is used as configured, but ${problem}; auto would use epoll`,
+    );
   }
 
   readStats(into: Float64Array): void {
