@@ -48,6 +48,7 @@
         "native/http/route.cc",
         "native/http/scan.cc",
         "native/socks/messages.cc",
+        "native/socks/messages.cc",
         "native/tls/client_context.cc",
         "native/tls/client_facts.cc",
         "native/tls/client_hello.cc",
