@@ -51,7 +51,7 @@ struct Tally {
   std::uint64_t stalled = 0; ///< unanswered at the end, and for longer than the timeout
   std::uint64_t dropped = 0; ///< arrivals for which the queue had no room
   std::uint64_t connectFailures = 0;
-  std::uint64_t handshakeFailures = 0; ///< connections that ended before TLS was agreed on
+  std::uint64_t handshakeFailures = 0; ///< connections without TLS, or a tunnel, to their end
   std::uint64_t reconnected = 0; ///< kept connections that the target ended between two exchanges
 
   [[nodiscard]] std::uint64_t errors() const {
@@ -88,7 +88,7 @@ class Clients {
         const std::string why = tally_.wrong > 0               ? protocol_.problem()
                                 : tally_.closed > 0            ? "it ended before its answer did"
                                 : tally_.connectFailures > 0   ? "no connection"
-                                : tally_.handshakeFailures > 0 ? "TLS was not agreed on"
+                                : tally_.handshakeFailures > 0 ? transport_.whyNotReady()
                                                                : "no answer";
         fail(("check: the target does not answer as expected: " + why).c_str());
       }
@@ -408,7 +408,10 @@ class Clients {
       open += client.fd >= 0 ? 1U : 0U;
     }
     if (open == 0) {
-      fail(tally_.handshakeFailures > 0 ? "TLS was not agreed on" : "connect", errno);
+      if (tally_.handshakeFailures > 0) {
+        fail(transport_.whyNotReady().c_str());
+      }
+      fail("connect", errno);
     }
   }
 

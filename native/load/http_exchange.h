@@ -23,7 +23,8 @@ namespace sluice::load {
 struct HttpShape {
   std::string host;
   std::string path;
-  std::string fields; ///< more lines of the head, each with its CRLF
+  std::string fields;      ///< more lines of the head, each with its CRLF
+  bool isAbsolute = false; ///< the request line names the host too, as forward proxies are asked
   bool isPost = false;
   bool isReused = true;
   bool isOriginExpected = true; ///< the bytes are those that our origin sends; else any
@@ -47,8 +48,9 @@ class HttpExchanges {
 
   explicit HttpExchanges(const HttpShape& shape)
       : shape_(shape), pattern_(std::make_unique<Pattern>()), expectedBytes_(shape.expectedBytes) {
-    head_ = (shape.isPost ? "POST " : "GET ") + shape.path + " HTTP/1.1\r\nHost: " + shape.host +
-            "\r\n" + shape.fields;
+    const std::string before = shape.isAbsolute ? "http://" + shape.host : "";
+    head_ = (shape.isPost ? "POST " : "GET ") + before + shape.path +
+            " HTTP/1.1\r\nHost: " + shape.host + "\r\n" + shape.fields;
     if (shape.isPost) {
       head_ += "Content-Length: " + std::to_string(shape.bodyBytes) + "\r\n";
       if (shape.isOriginExpected) {

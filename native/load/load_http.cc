@@ -1,7 +1,8 @@
 // HTTP/1.1 load through a proxy, without pipelining: kept connections or one for each request, closed
-// loop or open.
+// loop or open. With --origin, --to is a forward proxy, and requests name the origin in absolute
+// form.
 //
-//   load-http --to 127.0.0.1:8080 [--path /] [--connections 64] [--reuse on|off] [--host bench.test]
+//   load-http --to 127.0.0.1:8080 [--origin 127.0.0.1:9000] [--path /] [--connections 64] [--reuse on|off] [--host bench.test]
 //             [--method GET|POST] [--body-bytes 0] [--header 'Accept: text/html']
 //             [--expect-status 200] [--expect-bytes N] [--expect-body origin|any]
 //             [--check 3] [--warmup 0.5] [--seconds 2] [--timeout 2] [--histogram]
@@ -39,7 +40,12 @@ namespace {
 
 [[nodiscard]] HttpShape parseShape(CommandLine& line) {
   HttpShape shape;
-  shape.host = line.text("--host", "bench.test");
+  if (const std::string origin = line.text("--origin", ""); !origin.empty()) {
+    shape.isAbsolute = true;
+    shape.host = nameOf(parseAddress(origin));
+  } else {
+    shape.host = line.text("--host", "bench.test");
+  }
   shape.path = line.text("--path", "/");
   shape.isReused = line.choice("--reuse", {"on", "off"}) == 0;
   shape.isPost = line.choice("--method", {"GET", "POST"}) == 1;

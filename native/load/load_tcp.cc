@@ -4,9 +4,10 @@
 //             at the end
 //   pingpong  connections send a message to an echo port and wait for it, closed loop or open
 //   connect   the same with a new connection for each message
+// With --origin, --to is a forward proxy, and each connection begins with a CONNECT to the origin.
 //
-//   load-tcp --to 127.0.0.1:9000 [--mode pull|push|pingpong|connect] [--connections N]
-//            [--check-mib 8] [--warmup 0.5] [--seconds 2] [--timeout 2]
+//   load-tcp --to 127.0.0.1:9000 [--origin 127.0.0.1:9001] [--mode pull|push|pingpong|connect]
+//            [--connections N] [--check-mib 8] [--warmup 0.5] [--seconds 2] [--timeout 2]
 //            pingpong and connect: [--size 100] [--arrival closed|fixed|poisson] [--rate R]
 //            [--queue 65536] [--seed 1] [--histogram]
 //   load-tcp --self-test [--mirror-core N] …     the same against its own mirror, without --to
@@ -25,6 +26,9 @@
 #include "load/outcome.h"
 #include "load/tcp_echo.h"
 #include "load/tcp_stream.h"
+#include "load/transport.h"
+#include "load/tunnel.h"
+#include "load/tunnel_mirror.h"
 
 namespace sluice::load {
 namespace {
@@ -33,6 +37,8 @@ constexpr std::uint64_t kMib = 1024 * 1024;
 
 struct Common {
   std::string modeName;
+  bool isStream = false;
+  Role role = Role::Echo; ///< of the origin
   std::uint32_t connections = 0;
   double timeoutSeconds = 0;
   double warmup = 0;
@@ -45,11 +51,13 @@ void printHead(const Common& common, const Target& target, const Sample& sample)
   sample.printJson();
 }
 
-int runStreams(CommandLine& line, const Target& target, const Common& common) {
+template<typename Transport>
+int runStreams(CommandLine& line, const Target& target, const Common& common,
+               Transport& transport) {
   const std::uint32_t checkMib = line.count("--check-mib", 8, 1, 1'024);
   line.refuseTheRest();
 
-  Streams streams(target.address, common.modeName == "pull" ? Flow::Pull : Flow::Push,
+  Streams streams(transport, target.address, common.role == Role::Source ? Flow::Pull : Flow::Push,
                   common.timeoutSeconds);
   streams.check(checkMib * kMib);
   streams.start(common.connections);
@@ -63,6 +71,7 @@ int runStreams(CommandLine& line, const Target& target, const Common& common) {
 
   const Tally& tally = streams.tally();
   printHead(common, target, sample);
+  transport.printJson();
   printArrival({});
   printCount("bytes", after - before);
   printCount("messages", 0);
@@ -73,7 +82,8 @@ int runStreams(CommandLine& line, const Target& target, const Common& common) {
   return tally.errors() == 0 ? 0 : 1;
 }
 
-int runEchoes(CommandLine& line, const Target& target, const Common& common) {
+template<typename Transport>
+int runEchoes(CommandLine& line, const Target& target, const Common& common, Transport& transport) {
   const std::uint32_t size = line.count("--size", 100, kMessageHead, 65'536);
   const bool withHistogram = line.flag("--histogram");
   ClientsShape shape;
@@ -85,8 +95,7 @@ int runEchoes(CommandLine& line, const Target& target, const Common& common) {
   line.refuseTheRest();
 
   Echoes echoes(size);
-  PlainTransport plain;
-  Clients clients(echoes, plain, shape);
+  Clients clients(echoes, transport, shape);
   clients.check(3);
   clients.start();
   clients.runFor(common.warmup);
@@ -101,6 +110,7 @@ int runEchoes(CommandLine& line, const Target& target, const Common& common) {
 
   const Tally& tally = clients.tally();
   printHead(common, target, sample);
+  transport.printJson();
   printArrival(shape.arrival);
   printCount("size", size);
   printCount("bytes", after.bytes - before.bytes);
@@ -109,7 +119,21 @@ int runEchoes(CommandLine& line, const Target& target, const Common& common) {
   printCount("totalMessages", tally.answered);
   printTally(tally);
   printLatencies(clients.latencies(), clients.lags(), shape.arrival, withHistogram);
+  if (tally.handshakeFailures > 0) {
+    std::fprintf(stderr, "%s\n", transport.whyNotReady().c_str());
+  }
   return tally.errors() == 0 ? 0 : 1;
+}
+
+/// `accept(shared, fd)` makes a connection of the mirror.
+template<typename Transport, typename Accept>
+int measure(CommandLine& line, const Common& common, Transport& transport, Accept accept) {
+  const Target target =
+      findTarget(line, parseSelfTest(line), [accept](Shared& shared, sockaddr_in& address) {
+        return listen(shared, address, [&shared, accept](int fd) { accept(shared, fd); });
+      });
+  return common.isStream ? runStreams(line, target, common, transport)
+                         : runEchoes(line, target, common, transport);
 }
 
 int run(int count, char** values) {
@@ -117,21 +141,26 @@ int run(int count, char** values) {
   CommandLine line(count, values);
   constexpr const char* kModes[] = {"pingpong", "connect", "pull", "push"};
   const std::size_t mode = line.choice("--mode", {kModes[0], kModes[1], kModes[2], kModes[3]});
-  const bool isStream = mode >= 2;
   Common common;
   common.modeName = kModes[mode];
-  common.connections = line.count("--connections", isStream ? 2 : 64, 1, 60'000);
+  common.isStream = mode >= 2;
+  common.role = mode == 2 ? Role::Source : mode == 3 ? Role::Sink : Role::Echo;
+  common.connections = line.count("--connections", common.isStream ? 2 : 64, 1, 60'000);
   common.timeoutSeconds = line.number("--timeout", 2, 0.01, 600);
   common.warmup = line.number("--warmup", 0.5, 0, 600);
   common.seconds = line.number("--seconds", 2, 0.1, 600);
-  const Role role = common.modeName == "pull"   ? Role::Source
-                    : common.modeName == "push" ? Role::Sink
-                                                : Role::Echo;
-  const Target target =
-      findTarget(line, parseSelfTest(line), [role](Shared& shared, sockaddr_in& address) {
-        return listen(shared, address, play(shared, role));
-      });
-  return isStream ? runStreams(line, target, common) : runEchoes(line, target, common);
+  const Role role = common.role;
+  if (const std::string origin = line.text("--origin", ""); !origin.empty()) {
+    TunnelTransport tunnels(nameOf(parseAddress(origin)));
+    return measure(line, common, tunnels,
+                   [role, bytes = tunnels.requestBytes()](Shared& shared, int fd) {
+                     new TunnelMirror(shared, fd, role, bytes); // owns itself
+                   });
+  }
+  PlainTransport plain;
+  return measure(line, common, plain, [role](Shared& shared, int fd) {
+    new TcpConnection(shared, fd, role); // owns itself
+  });
 }
 
 } // namespace

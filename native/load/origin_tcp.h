@@ -1,11 +1,15 @@
 // The TCP roles of the origin:
 //   echo    sends back what arrives
 //   source  sends the pattern for as long as the client stays; stops when the client half-closes
-//   sink    swallows the pattern; when the client half-closes, answers with two little-endian 64-bit
-//           numbers (bytes swallowed, 1 if the checked beginning was wrong), then closes
+//   sink    swallows the pattern; when the client half-closes, or says kSinkEnd where a proxy between
+//           does not pass a half-close on, answers with two little-endian 64-bit numbers (bytes
+//           swallowed before that, 1 if the checked beginning was wrong), then closes
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -14,6 +18,10 @@
 namespace sluice::load {
 
 enum class Role { Echo, Source, Sink };
+
+/// Is nowhere in the pattern.
+inline constexpr std::array<char, 16> kSinkEnd = {'t', 'h', 'e', ' ', 'e', 'n', 'd', ' ',
+                                                  'o', 'f', ' ', 'b', 'y', 't', 'e', 's'};
 
 /// Owned by itself: deletes itself once its socket is closed.
 class TcpConnection final : public Entry {
@@ -48,11 +56,26 @@ class TcpConnection final : public Entry {
     if (role_ == Role::Echo) {
       return echo(data);
     }
-    if (role_ == Role::Sink && bytes_ < kCheckedBytes && !shared_.pattern.matches(bytes_, data)) {
-      isWrong_ = true;
+    return role_ != Role::Sink || swallow(data);
+  }
+
+  /// Whether more is to come.
+  [[nodiscard]] bool swallow(std::span<const std::byte> data) {
+    if (const std::size_t room = kCheckedBytes + kSinkEnd.size() - beginning_.size(); room > 0) {
+      const std::span<const std::byte> first = data.first(std::min(room, data.size()));
+      beginning_.insert(beginning_.end(), first.begin(), first.end());
     }
-    bytes_ += role_ == Role::Sink ? data.size() : 0;
-    return true;
+    bytes_ += data.size();
+    // The last bytes, also when they came in pieces.
+    const std::size_t fresh = std::min(data.size(), last_.size());
+    std::memmove(last_.data(), last_.data() + fresh, last_.size() - fresh);
+    std::memcpy(last_.data() + last_.size() - fresh, data.data() + data.size() - fresh, fresh);
+    if (std::memcmp(last_.data(), kSinkEnd.data(), kSinkEnd.size()) != 0) {
+      return true;
+    }
+    bytes_ -= kSinkEnd.size();
+    tellSwallowed();
+    return false;
   }
 
   [[nodiscard]] bool echo(std::span<const std::byte> data) {
@@ -90,17 +113,24 @@ class TcpConnection final : public Entry {
   /// The client is done. Returns whether the connection stays open: it never does.
   [[nodiscard]] bool onEnd() const {
     if (role_ == Role::Sink) {
-      const std::uint64_t answer[2] = {bytes_, isWrong_ ? 1U : 0U};
-      static_cast<void>(::send(fd_, answer, sizeof answer, MSG_NOSIGNAL));
+      tellSwallowed();
     }
     return false;
+  }
+
+  void tellSwallowed() const {
+    const auto checked = static_cast<std::size_t>(std::min(bytes_, kCheckedBytes));
+    const bool isRight = shared_.pattern.matches(0, std::span(beginning_).first(checked));
+    const std::uint64_t answer[2] = {bytes_, isRight ? 0U : 1U};
+    static_cast<void>(::send(fd_, answer, sizeof answer, MSG_NOSIGNAL));
   }
 
   Shared& shared_;
   int fd_;
   Role role_;
-  bool isWrong_ = false;
   std::uint64_t bytes_ = 0;
+  std::vector<std::byte> beginning_;              ///< of a sink's bytes, to be checked at the end
+  std::array<std::byte, kSinkEnd.size()> last_{}; ///< of a sink's bytes
   std::vector<std::byte> pending_;
 };
 

@@ -40,6 +40,13 @@ namespace sluice::load {
   return address;
 }
 
+/// As it is written.
+[[nodiscard]] inline std::string nameOf(const sockaddr_in& address) {
+  char host[INET_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
+  return std::string(host) + ":" + std::to_string(ntohs(address.sin_port));
+}
+
 [[nodiscard]] inline bool mayTryAgain(ssize_t result) {
   return result < 0 && (errno == EAGAIN || errno == EINTR);
 }

@@ -1,6 +1,7 @@
 // Bulk streams of the pattern: read from a source port, or written to a sink port whose count is
 // compared with ours at the end. One thread, one loop. A stream that ends early is counted and not
-// opened again.
+// opened again. Of the Transport (load/transport.h) only the beginning is used: what it leads to is
+// the socket itself, as a tunnel is.
 #pragma once
 
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 
 #include "load/clients.h"
 #include "load/latency.h"
+#include "load/origin_tcp.h"
 #include "load/pattern.h"
 #include "load/sockets.h"
 
@@ -18,17 +20,18 @@ namespace sluice::load {
 
 enum class Flow { Pull, Push };
 
+template<typename Transport>
 class Streams {
  public:
-  Streams(const sockaddr_in& target, Flow flow, double timeoutSeconds)
-      : pattern_(std::make_unique<Pattern>()), target_(target), flow_(flow),
+  Streams(Transport& transport, const sockaddr_in& target, Flow flow, double timeoutSeconds)
+      : transport_(transport), pattern_(std::make_unique<Pattern>()), target_(target), flow_(flow),
         timeoutSeconds_(timeoutSeconds), buffer_(kBufferBytes) {}
 
   /// Moves `bytes` over a connection of its own and verifies every one of them, or ends the
   /// program.
   void check(std::uint64_t bytes) {
     Stream stream;
-    stream.fd = connectTo(target_, SOCK_STREAM);
+    open(stream);
     const bool isRight =
         flow_ == Flow::Pull ? pullExactly(stream, bytes) : pushExactly(stream, bytes);
     if (!isRight) {
@@ -40,7 +43,7 @@ class Streams {
   void start(std::uint32_t count) {
     streams_.resize(count);
     for (Stream& stream : streams_) {
-      stream.fd = connectTo(target_, SOCK_STREAM);
+      open(stream);
       setNonBlocking(stream.fd);
       stream.movedNs = nowNs();
       epoll_.add(stream.fd, flow_ == Flow::Push ? EPOLLOUT : EPOLLIN, &stream);
@@ -84,6 +87,15 @@ class Streams {
     std::uint64_t bytes = 0;
     std::uint64_t movedNs = 0; ///< when it last did
   };
+
+  void open(Stream& stream) {
+    stream.fd = connectTo(target_, SOCK_STREAM);
+    typename Transport::Link link;
+    transport_.open(link, stream.fd);
+    if (!transport_.begin(link, stream.fd)) {
+      fail(transport_.whyNotReady().c_str());
+    }
+  }
 
   void pull(Stream& stream) {
     const ssize_t length = ::recv(stream.fd, buffer_.data(), buffer_.size(), 0);
@@ -143,16 +155,22 @@ class Streams {
     return isSwallowed(stream);
   }
 
-  /// Half-closes and compares what the sink says it swallowed with what we sent.
+  /// Ends the stream and compares what the sink says it swallowed with what we sent. Through a
+  /// tunnel the end is said: there are proxies that close all of one when one side of it is closed.
   [[nodiscard]] static bool isSwallowed(const Stream& stream) {
     const int flags = ::fcntl(stream.fd, F_GETFL);
     ::fcntl(stream.fd, F_SETFL, flags & ~O_NONBLOCK);
-    ::shutdown(stream.fd, SHUT_WR);
+    if constexpr (Transport::kNegotiates) {
+      static_cast<void>(::send(stream.fd, kSinkEnd.data(), kSinkEnd.size(), MSG_NOSIGNAL));
+    } else {
+      ::shutdown(stream.fd, SHUT_WR);
+    }
     std::uint64_t answer[2] = {0, 1};
     const ssize_t length = ::recv(stream.fd, answer, sizeof answer, MSG_WAITALL);
     return length == sizeof answer && answer[0] == stream.bytes && answer[1] == 0;
   }
 
+  Transport& transport_;
   std::unique_ptr<Pattern> pattern_;
   Epoll epoll_;
   sockaddr_in target_;

@@ -171,6 +171,7 @@ class TlsTransport {
                      : Step{link.isEnded ? Passage::Ended : Passage::Broken, 0};
   }
 
+  [[nodiscard]] static std::string whyNotReady() { return "TLS was not agreed on"; }
   [[nodiscard]] std::uint64_t handshakes() const { return handshakes_; }
 
   /// `"tls":{…},` of a JSON object.

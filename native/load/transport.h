@@ -1,10 +1,11 @@
-// What carries the bytes of a connection: here the socket itself, in load/tls_client.h TLS over it.
+// What carries the bytes of a connection: here the socket itself, in load/tls_client.h TLS over it, in
+// load/tunnel.h what a proxy opens to somewhere else.
 //
 // Transport: struct Link (of a client, for good); open(link, fd) before anything is sent;
 // begin(link, fd) does what is to be done before the first byte, waiting for it; send(), receive()
 // -> Step; isReady(link), whether bytes of ours can pass; hasPending(link), whether something was
-// received that the socket will not wake us for; close(link) before the socket is; printJson(), what
-// there is to say of it.
+// received that the socket will not wake us for; close(link) before the socket is; whyNotReady(), of
+// a connection that was not; printJson(), what there is to say of it.
 #pragma once
 
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include "load/sockets.h"
 
@@ -42,6 +44,7 @@ class PlainTransport {
   static void close(Link&) {}
   [[nodiscard]] static bool isReady(const Link&) { return true; }
   [[nodiscard]] static bool hasPending(const Link&) { return false; }
+  [[nodiscard]] static std::string whyNotReady() { return {}; }
   static void printJson() {}
 
   [[nodiscard]] static Step send(Link&, int fd, std::span<iovec> spans) {
