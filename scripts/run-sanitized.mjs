@@ -63,7 +63,7 @@ console.log(failed.length === 0 ? `${variant}: clean` : `${variant}: FAILED: ${f
 process.exit(failed.length === 0 ? 0 : 1);
 
 function suitesOf(folder) {
-  return ['native.test.ts', 'native-uring.test.ts'].map((file) => join('test', folder, file));
+  return ['native.test.ts', 'native-epoll.test.ts'].map((file) => join('test', folder, file));
 }
 
 function existsInRoot(file) {

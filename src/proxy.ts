@@ -200,9 +200,12 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
       await engine.close(0);
       throw error;
     }
-    const { name, workers } = engine;
+    const { name, workers, loop } = engine;
     const { openssl } = process.versions;
-    this.#logger.info({ engine: name, workers, reason, openssl }, 'engine started');
+    const waitsOn = loop
+      ? { loop: loop.name, ...(loop.reason && { loopReason: loop.reason }) }
+      : {};
+    this.#logger.info({ engine: name, workers, ...waitsOn, reason, openssl }, 'engine started');
     for (const [listener, address] of Object.entries(this.#addresses)) {
       this.#logger.info({ listener, address }, 'listening');
     }

@@ -32,8 +32,6 @@ bool IoUring::Mapping::map(std::size_t size, int flags, int fd, std::int64_t off
   return true;
 }
 
-IoUring::~IoUring() = default;
-
 #if defined(IORING_SETUP_DEFER_TASKRUN) && defined(__NR_io_uring_setup)
 
 namespace {
@@ -140,6 +138,15 @@ const char* IoUring::setUpBuffers(const RingSizes& sizes) noexcept {
     giveBack(static_cast<std::int32_t>(i));
   }
   return nullptr;
+}
+
+IoUring::~IoUring() {
+  if (enterFlags_ != 0) {
+    // A thread that lives on would keep the ring, and all that it holds, by the number.
+    io_uring_rsrc_update update{};
+    update.offset = static_cast<std::uint32_t>(enterFd_);
+    registerWith(fd_.get(), IORING_UNREGISTER_RING_FDS, &update, 1);
+  }
 }
 
 /// Spares looking the descriptor up at each call.
@@ -289,6 +296,7 @@ void IoUring::giveBack(std::int32_t number) noexcept {
 
 // Built against kernel headers older than 6.1: open() makes none, so nothing else is ever called.
 
+IoUring::~IoUring() = default;
 std::unique_ptr<IoUring> IoUring::open(const RingSizes&, std::string& problem) noexcept {
   problem = "built with kernel headers older than 6.1";
   return nullptr;

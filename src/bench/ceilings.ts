@@ -1,11 +1,11 @@
 // What the generators reach against a mirror of their own: a rate near it is the generator's, not the proxy's.
 import type { Case } from './cases.ts';
 import { wordsOf } from './contestant.ts';
-import { type GeneratorName, generator, lastJson, TLS_PARAMETERS } from './load.ts';
+import { type GeneratorName, generator, lastJson, NOT_REUSED, TLS_PARAMETERS } from './load.ts';
 import { formatGrouped } from './numbers.ts';
 import type { RunOptions } from './options.ts';
 import type { Processes } from './processes.ts';
-import type { TlsWay, Work } from './work.ts';
+import { isPlain, type TlsWay, type Work } from './work.ts';
 
 interface SelfTest {
   readonly does: (work: Work) => boolean;
@@ -17,10 +17,17 @@ interface SelfTest {
 
 const SELF_TESTS: readonly SelfTest[] = [
   {
-    does: (work) => work.kind === 'http' && work.tls === undefined,
+    does: isPlain,
     generator: 'load-http',
     parameters: [],
     unit: 'requests/s',
+    scale: 1,
+  },
+  {
+    does: (work) => work.kind === 'http' && work.isReused === false,
+    generator: 'load-http',
+    parameters: NOT_REUSED,
+    unit: 'requests/s on a connection each',
     scale: 1,
   },
   secure('kept', 'requests/s over TLS'),

@@ -3,11 +3,11 @@ import { type Contestant, direct } from './contestant.ts';
 import { haproxy, haproxySplice } from './haproxy.ts';
 import { nginx } from './nginx.ts';
 import { fastifyHttpProxy, httpProxy } from './package-proxies.ts';
-import { js, LAYERS, native, nativeIoUring, uws } from './sluice.ts';
+import { js, LAYERS, native, nativeEpoll, uws } from './sluice.ts';
 
 export const CONTESTANTS: readonly Contestant[] = [
   native,
-  nativeIoUring,
+  nativeEpoll,
   ...LAYERS,
   uws,
   js,

@@ -5,7 +5,7 @@ import { autocannon, wrk } from './http-drivers.ts';
 import { ROOT } from './installation.ts';
 import type { Processes } from './processes.ts';
 import type { HttpDriver, Latency } from './report.ts';
-import { type Arrival, arrivalOf, httpPath, isTls, type TlsWay, type Work } from './work.ts';
+import { type Arrival, arrivalOf, httpPath, isPlain, type TlsWay, type Work } from './work.ts';
 
 export interface LoadResult {
   readonly work: number;
@@ -71,10 +71,12 @@ interface HttpOutput extends Output {
   readonly tls?: { readonly handshakes: number; readonly resumed: number };
 }
 
+export const NOT_REUSED: readonly string[] = ['--reuse', 'off'];
+
 export const TLS_PARAMETERS: Readonly<Record<TlsWay, readonly string[]>> = {
   kept: ['--tls'],
-  full: ['--tls', '--reuse', 'off'],
-  resumed: ['--tls', '--reuse', 'off', '--resume'],
+  full: ['--tls', ...NOT_REUSED],
+  resumed: ['--tls', ...NOT_REUSED, '--resume'],
 };
 /** Of the sessions that could have been resumed. */
 const MOST_RESUMED = 0.95;
@@ -106,8 +108,8 @@ interface Output {
 }
 
 async function http(tools: LoadTools, task: LoadTask, work: WorkOf<'http'>): Promise<LoadResult> {
-  // The other drivers have no open loop, and no say in what TLS is agreed on.
-  if (work.arrival.kind === 'closed' && !isTls(work) && tools.driver !== 'native') {
+  // The other drivers have no open loop, no say in what TLS is agreed on, and keep their connections.
+  if (work.arrival.kind === 'closed' && isPlain(work) && tools.driver !== 'native') {
     return await (tools.driver === 'wrk' ? wrk : autocannon)(tools, task, work);
   }
   const raw = await run<HttpOutput>(tools, task, 'load-http', [
@@ -115,6 +117,7 @@ async function http(tools: LoadTools, task: LoadTask, work: WorkOf<'http'>): Pro
     ...['--expect-status', '200', '--expect-bytes', `${work.bodyBytes}`],
     ...['--timeout', `${Math.max(STREAM_PATIENCE_SECONDS, tools.patienceSeconds)}`],
     ...(work.tls === undefined ? [] : TLS_PARAMETERS[work.tls]),
+    ...(work.isReused === false ? NOT_REUSED : []),
     ...arrivals(work.arrival),
   ]);
   const { errors, ...rest } = result(raw, raw.totalRequests, raw.requests);

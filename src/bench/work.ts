@@ -16,6 +16,8 @@ export type Work =
       readonly arrival: Arrival;
       /** Left out: without TLS. */
       readonly tls?: TlsWay;
+      /** A connection for each request, without TLS. Left out: kept ones. */
+      readonly isReused?: false;
     }
   /** Work is counted in GB (10^9 bytes). */
   | { readonly kind: 'tcp-bulk'; readonly mode: 'pull' | 'push'; readonly streams: number }
@@ -36,6 +38,11 @@ export type Work =
   | { readonly kind: 'idle'; readonly clients: number };
 
 export const CLOSED: Arrival = { kind: 'closed' };
+
+/** Without TLS, on connections that are kept: what every driver can do. */
+export function isPlain(work: Work): boolean {
+  return work.kind === 'http' && work.tls === undefined && work.isReused !== false;
+}
 
 export function isTls(work: Work): boolean {
   return work.kind === 'http' && work.tls !== undefined;

@@ -6,7 +6,7 @@ import type { SluiceProxy } from '../proxy.ts';
 export function describeProxy(proxy: SluiceProxy): string {
   const { plan } = proxy;
   if (!plan) return 'not started';
-  const { engine, workers } = proxy.stats();
+  const { engine, workers, loop } = proxy.stats();
   const listeners = plan.listeners.flatMap((listener) =>
     rowsOf(plan, listener, proxy.addresses[listener.name] ?? ''),
   );
@@ -21,7 +21,7 @@ export function describeProxy(proxy: SluiceProxy): string {
       .join(', '),
   ]);
   return [
-    `Engine ${engine}, ${workers} worker${workers === 1 ? '' : 's'}`,
+    `Engine ${engine}, ${workers} worker${workers === 1 ? '' : 's'}${loop ? ` on ${loop.name}` : ''}`,
     formatTable(['LISTENER', 'PROTOCOL', 'TAKES', 'SENDS TO', 'TRY'], listeners),
     formatTable(['POOL', 'STRATEGY', 'TARGETS'], pools),
   ].join('\n\n');

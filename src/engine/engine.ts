@@ -25,11 +25,17 @@ export interface Capabilities {
 /** What the workers of the native engine wait on. */
 export type LoopName = 'epoll' | 'io_uring';
 
+export interface LoopInUse {
+  readonly name: LoopName;
+  /** Why it is not io_uring, or, if it is, what is wrong with it; '' where there is nothing to say. */
+  readonly reason: string;
+}
+
 export interface EngineOptions {
   /** Worker threads; engines without workers take 1. */
   readonly workers: number;
-  /** Of each worker, for engines that have workers; epoll unless said. */
-  readonly loop?: LoopName;
+  /** Of each worker, for engines that have workers. `auto`, and unless said: io_uring where the kernel grants a sound one. */
+  readonly loop?: 'auto' | LoopName;
   /** Problems of the engine as a whole that have no caller to be thrown at. */
   readonly onWarning: (message: string) => void;
   /** Whom the workers of forward proxies ask; without it names do not resolve and passwords are wrong. */
@@ -64,6 +70,8 @@ export interface Engine {
   readonly name: EngineName;
   readonly capabilities: Capabilities;
   readonly workers: number;
+  /** Null for engines without workers, and before the first plan. */
+  readonly loop?: LoopInUse | null;
 
   /**
    * Carries `plan` out. The first call starts the engine: it binds every listener, or none: on failure it

@@ -12,7 +12,7 @@ import { createUwsEngine, UWS_CAPABILITIES } from './uws/engine.ts';
 export interface EngineWish {
   readonly engine: 'auto' | EngineName;
   readonly workers: 'auto' | number;
-  /** `auto` is epoll. */
+  /** `auto`: io_uring where the kernel grants a sound one, else epoll. */
   readonly loop: 'auto' | LoopName;
   readonly onWarning: (message: string) => void;
   /** Whom the workers of forward proxies ask. */
@@ -40,7 +40,7 @@ export function selectEngine(wish: EngineWish, plan: Plan): Selection {
   const oracle = wish.oracle === undefined ? {} : { oracle: wish.oracle };
   if (CAPABILITIES[name].workers) {
     const workers = wish.workers === 'auto' ? availableParallelism() : wish.workers;
-    const loop = wish.loop === 'auto' ? 'epoll' : wish.loop;
+    const { loop } = wish;
     return { engine: createNativeEngine({ workers, loop, onWarning, ...oracle }), reason };
   }
   if (wish.workers !== 'auto' && wish.workers > 1) {

@@ -8,7 +8,7 @@ import {
   HISTOGRAM_BUCKETS,
   STATS_STRIDE,
 } from '../contract/codes.ts';
-import type { Engine, EngineName, TargetState } from '../engine/engine.ts';
+import type { Engine, EngineName, LoopInUse, TargetState } from '../engine/engine.ts';
 import type { ListedCertificate } from '../plan/listed-certificates.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type LatencyStats, summarizeLatency } from './histogram.ts';
@@ -27,6 +27,8 @@ export interface TargetStats extends EntityStats {
 export interface ProxyStats {
   readonly engine: EngineName;
   readonly workers: number;
+  /** What the workers wait on; null on engines without workers. */
+  readonly loop: LoopInUse | null;
   readonly uptimeMs: number;
   /** Grows by one with every plan: a reload, or a name that resolves anew. */
   readonly planVersion: number;
@@ -73,10 +75,11 @@ export function readStats(
     (target) => `${plan.pools[target.pool]?.name}/${target.name}`,
     (target): TargetStats => ({ ...next(), state: states[target.index] ?? UNKNOWN_STATE }),
   );
-  const { name, workers } = engine;
+  const { name, workers, loop = null } = engine;
   return {
     engine: name,
     workers,
+    loop,
     uptimeMs,
     planVersion: plan.version,
     listeners,

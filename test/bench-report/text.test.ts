@@ -11,12 +11,12 @@ describe('the heading of a run', () => {
   };
 
   it('names each program once', () => {
-    const named = namedBy('native', 'native-io-uring', 'native-http', 'nginx', 'direct');
+    const named = namedBy('native', 'native-epoll', 'native-http', 'nginx', 'direct');
     assert.equal(named, 'commit 0123456789ab; native 1, nginx 1; load by load-http 0.1.0');
   });
 
   it('names a form of the native engine that takes part alone', () => {
-    assert.match(namedBy('native-io-uring', 'direct'), /; native-io-uring 1; load by/);
+    assert.match(namedBy('native-epoll', 'direct'), /; native-epoll 1; load by/);
   });
 
   it('has no empty place when no proxy takes part', () => {

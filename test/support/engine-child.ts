@@ -8,7 +8,7 @@ import { type CreateEngine, RunningEngine } from './running-engine.ts';
 const ENGINES: Readonly<Record<string, CreateEngine>> = {
   js: createJsEngine,
   native: (options) => createNativeEngine(options),
-  'native-uring': (options) => createNativeEngine({ ...options, loop: 'io_uring' }),
+  'native-epoll': (options) => createNativeEngine({ ...options, loop: 'epoll' }),
 };
 
 let running: RunningEngine | undefined;

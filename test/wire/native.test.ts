@@ -1,9 +1,5 @@
-import { createNativeEngine } from '../../src/engine/native/native-engine.ts';
-import { hostAddon } from '../support/host-addon.ts';
+// The wire suite on the native engine, on the loop that it chooses here.
+import { NATIVE } from '../support/native-under-test.ts';
 import { describeWire } from './suite.ts';
 
-// A host is an engine in a process of its own, as sanitizers need it (scripts/run-sanitized.mjs).
-const host = process.env.SLUICE_NATIVE_HOST;
-const addon = host === undefined ? undefined : hostAddon(host);
-
-describeWire({ name: 'native', create: (options) => createNativeEngine(options, addon), skip: [] });
+describeWire({ ...NATIVE, skip: [] });

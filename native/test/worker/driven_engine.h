@@ -22,8 +22,8 @@ class Engine : public worker::Engine {
  public:
   explicit Engine(std::uint32_t workers)
       : worker::Engine(workers, loopUnderTest() == LoopUnderTest::IoUring
-                                    ? worker::LoopKind::IoUring
-                                    : worker::LoopKind::Epoll) {}
+                                    ? worker::LoopWish::IoUring
+                                    : worker::LoopWish::Epoll) {}
 };
 
 inline std::size_t countEntries(const char* folder) {

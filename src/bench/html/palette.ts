@@ -50,6 +50,8 @@ const FIXED: Readonly<Record<string, number>> = {
   'native-tcp-splice': 9,
   'native-tcp-copy': 10,
   'native-udp': 11,
+  'native-epoll': 9,
+  // In reports of before `native` chose it by itself.
   'native-io-uring': 9,
 };
 

@@ -45,7 +45,7 @@ function httpCases(isQuick: boolean): readonly Case[] {
       ...http,
       id: 'rivals/http-small-64',
       title: 'HTTP/1.1 keep-alive, 64 clients, 100 B body',
-      contestants: [...HTTP, 'native-io-uring'],
+      contestants: [...HTTP, 'native-epoll'],
       work: { kind: 'http', bodyBytes: SMALL_BYTES, connections: 64, arrival: CLOSED },
       goals: [
         atMost(0.75, 'nginx'),
@@ -53,7 +53,7 @@ function httpCases(isQuick: boolean): readonly Case[] {
         { metric: 'user', of: 'native', to: null, most: 2 },
       ],
     }),
-    ...(isQuick ? [] : [manyClients]),
+    ...(isQuick ? [] : [manyClients, notKept]),
     plainCase({
       ...http,
       id: 'rivals/http-1mib',
@@ -71,8 +71,24 @@ const manyClients = plainCase({
   title: 'HTTP/1.1 keep-alive, 256 clients, 100 B body',
   protocol: 'http',
   unit: REQUEST,
-  contestants: [...HTTP, 'native-io-uring'],
+  contestants: [...HTTP, 'native-epoll'],
   work: { kind: 'http', bodyBytes: SMALL_BYTES, connections: 256, arrival: CLOSED },
+});
+
+const notKept: Case = plainCase({
+  id: 'rivals/http-connect-64',
+  scenario: 'rivals',
+  title: 'HTTP/1.1, a connection for each request, 64 clients, 100 B body',
+  protocol: 'http',
+  unit: REQUEST,
+  contestants: ['native', 'nginx', 'haproxy', 'native-epoll'],
+  work: {
+    kind: 'http',
+    bodyBytes: SMALL_BYTES,
+    connections: 64,
+    arrival: CLOSED,
+    isReused: false,
+  },
 });
 
 function tcpCases(): readonly Case[] {
@@ -95,7 +111,7 @@ function tcpCases(): readonly Case[] {
       id: 'rivals/tcp-small',
       title: 'TCP, 64 connections, 100 B messages echoed',
       unit: MESSAGE,
-      contestants: [...TCP, 'native-io-uring'],
+      contestants: [...TCP, 'native-epoll'],
       work: { kind: 'tcp-echo', connections: 64, bytes: SMALL_BYTES, arrival: CLOSED },
       goals: [atMost(0.9, 'nginx'), atMost(0.9, 'haproxy')],
     }),
@@ -138,7 +154,7 @@ function idleMemory(isQuick: boolean): Case {
     title: `Memory of the proxy for each of ${clients} idle keep-alive clients`,
     protocol: 'http',
     unit: CLIENT,
-    contestants: isQuick ? IDLE_QUICK : HTTP,
+    contestants: isQuick ? IDLE_QUICK : [...HTTP, 'native-epoll'],
     work: { kind: 'idle', clients },
     goals: [{ metric: 'memory', of: 'native', to: null, most: 2_048 }],
   });
