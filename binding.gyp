@@ -5,7 +5,9 @@
       "target_name": "sluice",
       "sources": [
         # F1
+        "native/plan/address_set.cc",
         "native/plan/decode.cc",
+        "native/plan/host_set.cc",
         "native/plan/plan.cc",
         "native/plan/state.cc",
         "native/net/acceptor.cc",
@@ -47,7 +49,10 @@
         "native/http/response.cc",
         "native/http/route.cc",
         "native/http/scan.cc",
-        "native/socks/messages.cc",
+        "native/policy/address_class.cc",
+        "native/policy/decide.cc",
+        "native/policy/destination.cc",
+        "native/policy/page.cc",
         "native/socks/messages.cc",
         "native/tls/client_context.cc",
         "native/tls/client_facts.cc",

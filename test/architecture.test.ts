@@ -87,7 +87,7 @@ group('the tree', () => {
   test('does not allocate on the byte path', () => {
     const path = production.filter(({ file }) => BYTE_PATH.test(file));
     assert.ok(path.length > 30);
-    const rule = 'http/, balance/ and relay/ do not allocate';
+    const rule = 'http/, balance/, policy/, socks/ and relay/ do not allocate';
     assertNone(excuse(checkAbsent(path, ALLOCATES, rule), ALLOCATION_EXCEPTIONS));
   });
 

@@ -123,6 +123,10 @@ Cidr readCidr(Reader& in) {
   return out;
 }
 
+AddressSet readAddressSet(Reader& in) {
+  return AddressSet(list<Cidr>(in, 6, readCidr));
+}
+
 HostMatch readHost(Reader& in) {
   const auto kind = in.code<HostMatchKind>(kHostMatchKindCount, "unknown host match");
   return {kind, in.text()};
@@ -388,10 +392,10 @@ std::vector<PortRange> readPorts(Reader& in) {
 
 Rule readRule(Reader& in) {
   Rule out;
-  out.clients = list<Cidr>(in, 6, readCidr);
+  out.clients = readAddressSet(in);
   out.users = readTexts(in);
   out.hosts = list<HostMatch>(in, 5, readHost);
-  out.blocks = list<Cidr>(in, 6, readCidr);
+  out.blocks = readAddressSet(in);
   out.lists = list<std::uint32_t>(in, 4, [](Reader& r) { return r.u32(); });
   out.ports = readPorts(in);
   out.methods = readTexts(in);
@@ -437,8 +441,13 @@ List readList(Reader& in, StateRegistry& registry) {
   List out;
   out.name = in.text();
   out.digest = in.text();
-  out.hosts = registry.list(out.digest, in.bytes());
-  out.blocks = list<Cidr>(in, 6, readCidr);
+  const std::span<const std::uint8_t> hosts = in.bytes();
+  in.require(HostSet::isSound(hosts), "a list out of shape");
+  if (in.isGood()) {
+    out.hosts = registry.list(out.digest, hosts);
+    out.hostSet = HostSet(*out.hosts);
+  }
+  out.blocks = readAddressSet(in);
   return out;
 }
 

@@ -13,6 +13,8 @@
 
 #include "base/result.h"
 #include "generated/codes.h"
+#include "plan/address_set.h"
+#include "plan/host_set.h"
 #include "plan/state.h"
 
 namespace sluice::plan {
@@ -279,10 +281,10 @@ struct TimeWindow {
 };
 
 struct Rule {
-  std::vector<Cidr> clients;
+  AddressSet clients;
   std::vector<std::string> users;
   std::vector<HostMatch> hosts;
-  std::vector<Cidr> blocks;
+  AddressSet blocks;
   /// Positions in the plan's lists.
   std::vector<std::uint32_t> lists;
   std::vector<PortRange> ports;
@@ -323,8 +325,10 @@ struct List {
   std::string name;
   std::string digest;
   /// Laid out as src/plan/host-set.ts says. Shared with the plan before where it is the same.
-  std::shared_ptr<const std::string> hosts;
-  std::vector<Cidr> blocks;
+  std::shared_ptr<const std::vector<std::uint8_t>> hosts;
+  /// Reads `hosts`.
+  HostSet hostSet;
+  AddressSet blocks;
 };
 
 /// 0 = unlimited.

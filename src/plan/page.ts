@@ -1,5 +1,5 @@
 // The page that tells why a forward proxy refused: HTML with places that engines fill in, escaped.
-import { PAGE_PARTS } from '../contract/codes.ts';
+import { PAGE_PARTS, type PagePart } from '../contract/codes.ts';
 import type { PagePiece } from './plan.ts';
 
 const DEFAULT_PAGE = `<!doctype html>
@@ -19,4 +19,33 @@ export function readPage(text: string | null): readonly PagePiece[] {
     else if (piece !== '') pieces.push({ part: 'literal', text: piece });
   }
   return pieces;
+}
+
+/** What the page tells of. */
+export type PageValues = Readonly<Record<Exclude<PagePart, 'literal'>, string>>;
+
+/** Why a destination is refused, as pages say it. */
+export const REFUSALS = {
+  rule: 'a rule denies it',
+  port: 'its port is not permitted',
+  address: 'its address is not public',
+} as const;
+
+/** The page as HTML. Everything filled in is escaped: hosts and users are what a client wrote. */
+export function fillPage(page: readonly PagePiece[], values: PageValues): string {
+  return page
+    .map(({ part, text }) => (part === 'literal' ? text : escapeHtml(values[part])))
+    .join('');
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
 }

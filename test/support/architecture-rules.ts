@@ -29,6 +29,7 @@ export const CPP_STOREYS: readonly Storey[] = [
   { at: 'native/net', floor: 1 },
   { at: 'native/http', floor: 2 },
   { at: 'native/balance', floor: 2 },
+  { at: 'native/policy', floor: 2 },
   { at: 'native/socks', floor: 2 },
   { at: 'native/tls', floor: 2 },
   { at: 'native/upstream', floor: 3 },
@@ -52,7 +53,8 @@ export const TS_WALLS: readonly Wall[] = [
   {
     rule: 'an engine sees a plan, not how it is made',
     of: /^src\/engine\//,
-    imports: /^src\/plan\/(?!plan\.ts|match\.ts|encode\.ts)/,
+    imports:
+      /^src\/plan\/(?!(?:plan|match|encode|decide|destination-host|address-class|address-set|page)\.ts)/,
   },
   {
     rule: 'the engines are made in src/engine/select.ts and know nothing of each other',
@@ -116,7 +118,7 @@ export const LOAD_WALLS: readonly Wall[] = [
 export const READS_ERRNO = /\berrno\b/;
 export const ALLOCATES =
   /\bnew\b|\b(?:malloc|calloc|realloc|strdup)\b|\bstd::(?:string|to_string|vector|map|unordered_map|deque|list|function|make_unique|make_shared)\b(?!_)/;
-export const BYTE_PATH = /^native\/(http|balance|socks|relay)\//;
+export const BYTE_PATH = /^native\/(http|balance|policy|socks|relay)\//;
 
 export const ALLOCATION_EXCEPTIONS: readonly Exception[] = [
   {
