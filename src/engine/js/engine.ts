@@ -1,17 +1,17 @@
 // The js engine: a plan carried out on node:net, node:dgram and node:http, in one thread. It is the reference for
 // meaning and the baseline for speed.
-import { SluiceError } from '../../contract/errors.ts';
 import { assertNever } from '../../contract/ids.ts';
 import type { Capabilities, Engine, EngineOptions } from '../engine.ts';
 import type { Listening } from '../shared/listening.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
 import { OneThreadEngine } from '../shared/one-thread-engine.ts';
+import { listenForward } from './forward-listener.ts';
 import { listenHttp } from './http-listener.ts';
 import { listenTcp } from './tcp-listener.ts';
 import { listenUdp } from './udp-listener.ts';
 
 export const JS_CAPABILITIES: Capabilities = {
-  protocols: ['http', 'tcp', 'udp'],
+  protocols: ['http', 'tcp', 'udp', 'forward'],
   workers: false,
   splice: false,
   unixListeners: true,
@@ -19,8 +19,8 @@ export const JS_CAPABILITIES: Capabilities = {
   proxyProtocol: true,
 };
 
-export function createJsEngine(_options: EngineOptions): Engine {
-  return new OneThreadEngine({ name: 'js', capabilities: JS_CAPABILITIES, bind });
+export function createJsEngine({ oracle }: EngineOptions): Engine {
+  return new OneThreadEngine({ name: 'js', capabilities: JS_CAPABILITIES, bind, oracle });
 }
 
 function bind(listener: LiveListener): Promise<Listening> {
@@ -33,7 +33,7 @@ function bind(listener: LiveListener): Promise<Listening> {
     case 'http':
       return listenHttp(listener);
     case 'forward':
-      throw new SluiceError('engine_unsupported', 'engine js does not offer protocol: forward');
+      return listenForward(listener, null);
     default:
       return assertNever(protocol);
   }

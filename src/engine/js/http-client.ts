@@ -20,13 +20,13 @@ export class HttpClient implements ClientSide {
   readonly request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #socket: Socket;
-  readonly #early: Buffer;
+  readonly early: Buffer;
 
   constructor({ request, response, socket, early }: HttpClientOptions) {
     this.request = request;
     this.#response = response;
     this.#socket = socket;
-    this.#early = early;
+    this.early = early;
     request.on('error', ignore);
   }
 
@@ -90,6 +90,14 @@ export class HttpClient implements ClientSide {
     return true;
   }
 
+  /** Tells of a tunnel, and gives the connection up to it. */
+  establish(): Socket {
+    const socket = this.#socket;
+    this.#response.detachSocket(socket);
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n', 'latin1');
+    return socket;
+  }
+
   switchTo({ protocol, response, upstream, early, ...relay }: Switched): void {
     const client = this.#socket;
     this.#response.detachSocket(client);
@@ -97,9 +105,9 @@ export class HttpClient implements ClientSide {
     const { statusMessage = '', rawHeaders } = response;
     client.write(interimBytes(101, statusMessage, rawHeaders, switchedTo), 'latin1');
     if (early.length > 0) client.write(early);
-    if (this.#early.length > 0) upstream.write(this.#early);
+    if (this.early.length > 0) upstream.write(this.early);
     relay.onBytesOut(early.length);
-    relay.onBytesIn(this.#early.length);
+    relay.onBytesIn(this.early.length);
     upstream.allowHalfOpen = true;
     relayStreams({ client, upstream, ...relay });
   }

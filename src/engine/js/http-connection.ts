@@ -12,13 +12,15 @@ import {
   clientPortOf,
   connectionEndsOf,
   headerBytesOf,
+  localEndOf,
 } from '../shared/client-address.ts';
 import type { ClientFacts } from '../shared/client-certificate.ts';
-import { HttpExchange } from '../shared/exchange.ts';
+import { type ExchangeOptions, HttpExchange } from '../shared/exchange.ts';
 import { ExchangeRecord } from '../shared/exchange-record.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
 import { readRequestHead } from '../shared/request-head.ts';
 import { lingerAndClose } from '../shared/wire.ts';
+import { ConnectExchange } from './connect-exchange.ts';
 import { HttpClient } from './http-client.ts';
 import { parseFault } from './parse-fault.ts';
 
@@ -54,7 +56,7 @@ export class HttpConnection {
   readonly #clientHost: string;
   readonly #clientName: string;
   readonly #queue: Arrival[] = [];
-  #current: HttpExchange | null = null;
+  #current: HttpExchange | ConnectExchange | null = null;
   #isPaused = false;
   /** What the parser could not understand, to be answered once everything before it is. */
   #refusal: ErrorCode | null = null;
@@ -157,12 +159,16 @@ export class HttpConnection {
 
   #serve(arrival: Arrival, response: ServerResponse): void {
     const { request, early } = arrival;
-    const exchange = new HttpExchange({
-      client: new HttpClient({ request, response, socket: this.#socket, early }),
+    const socket = this.#socket;
+    const client = new HttpClient({ request, response, socket, early });
+    const listener = this.#options.current();
+    const options: ExchangeOptions = {
+      client,
       clientHost: this.#clientHost,
       clientName: this.#clientName,
       ends: () => connectionEndsOf(this.#options.raw),
-      listener: this.#options.current(),
+      cameTo: localEndOf(this.#options.raw),
+      listener,
       facts: this.#options.facts,
       isLast: () => this.#isDraining || (this.#hasEnded && this.#queue.length === 0),
       onDone: (mayGoOn) => {
@@ -173,7 +179,12 @@ export class HttpConnection {
         // Not from within the response's own event: node's server has still to let go of it.
         queueMicrotask(() => this.#advance());
       },
-    });
+    };
+    const { forward } = listener;
+    const exchange =
+      forward !== null && request.method === 'CONNECT'
+        ? new ConnectExchange({ ...options, client, forward })
+        : new HttpExchange(options);
     this.#current = exchange;
     exchange.start();
   }
@@ -181,8 +192,11 @@ export class HttpConnection {
   /** A request to switch protocols. When it does not count as one, it is parsed again as a plain request. */
   #serveUpgrade(arrival: Arrival): void {
     const { request, early } = arrival;
-    const outcome = readRequestHead(request, this.#options.current().plan.limits);
-    if ('head' in outcome && outcome.head.upgrade === null) {
+    const { plan, forward } = this.#options.current();
+    const kind = forward === null ? 'reverse' : 'forward';
+    const outcome = readRequestHead(request, plan.limits, kind);
+    const isTunnel = forward !== null && request.method === 'CONNECT';
+    if (!isTunnel && 'head' in outcome && outcome.head.upgrade === null) {
       this.#parse(Buffer.concat([plainHead(request), early]));
       return;
     }

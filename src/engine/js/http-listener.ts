@@ -16,7 +16,31 @@ import { Opening } from './opening.ts';
 /** How often node looks for request heads that are late. */
 const HEAD_CHECK_MS = 50;
 
-export async function listenHttp(listener: LiveListener): Promise<Listening> {
+/** A connection that is open and whose protocol is still to be found out. */
+export interface Arrival {
+  /** As accepted. */
+  readonly raw: Socket;
+  /** What is spoken over: the same, or TLS over it. */
+  readonly socket: Socket;
+  readonly listener: LiveListener;
+  /** It is HTTP: the connection is the http listener's again. */
+  readonly speakHttp: () => void;
+  /** It is not, or is over. */
+  readonly onClosed: () => void;
+}
+
+/** What has a connection that does not speak HTTP, or not yet. */
+export interface Flow {
+  /** Ends what is not in the middle of something. */
+  drain(): void;
+  destroy(): void;
+}
+
+/** `greet` gets connections before HTTP does; left out: they speak HTTP. */
+export async function listenHttp(
+  listener: LiveListener,
+  greet: ((arrival: Arrival) => Flow) | null = null,
+): Promise<Listening> {
   const server = http.createServer({
     insecureHTTPParser: false,
     requireHostHeader: false,
@@ -26,7 +50,7 @@ export async function listenHttp(listener: LiveListener): Promise<Listening> {
   server.maxHeadersCount = 0;
   server.timeout = 0;
   const address = await listenStream(server, listener);
-  return new HttpListener(server, address, listener);
+  return new HttpListener(server, address, listener, greet);
 }
 
 class HttpListener implements Listening {
@@ -39,10 +63,19 @@ class HttpListener implements Listening {
   readonly #openings = new Map<Socket, Opening>();
   /** By the socket that HTTP is spoken over. */
   readonly #connections = new Map<Socket, HttpConnection>();
+  readonly #greet: ((arrival: Arrival) => Flow) | null;
+  /** Connections that do not speak HTTP, or not yet, by the socket that was accepted. */
+  readonly #flows = new Map<Socket, Flow>();
   #listener: LiveListener;
 
-  constructor(server: http.Server, address: SocketAddress, listener: LiveListener) {
+  constructor(
+    server: http.Server,
+    address: SocketAddress,
+    listener: LiveListener,
+    greet: ((arrival: Arrival) => Flow) | null,
+  ) {
     this.#server = server;
+    this.#greet = greet;
     this.address = address;
     this.#listener = listener;
     this.closed = new Promise((resolve) => server.once('close', resolve));
@@ -62,7 +95,7 @@ class HttpListener implements Listening {
       .on('checkContinue', onRequest)
       .on('checkExpectation', onRequest)
       .on('upgrade', (request, socket, early) => find(socket)?.onUpgrade(request, early))
-      // A reverse proxy opens no tunnels: an exchange will find that the request is malformed.
+      // A reverse proxy opens no tunnels: an exchange will find that the request is malformed there.
       .on('connect', (request, socket, early) => find(socket)?.onUpgrade(request, early))
       .on('clientError', (error, socket) => find(socket)?.onParseError(error))
       .on('error', (error) => {
@@ -91,19 +124,21 @@ class HttpListener implements Listening {
   drain(): void {
     if (this.#server.listening) this.#server.close();
     for (const opening of [...this.#openings.values()]) opening.destroy();
+    for (const flow of [...this.#flows.values()]) flow.drain();
     for (const connection of [...this.#connections.values()]) connection.drain();
   }
 
   destroy(): void {
     if (this.#server.listening) this.#server.close();
     for (const opening of [...this.#openings.values()]) opening.destroy();
+    for (const flow of [...this.#flows.values()]) flow.destroy();
     for (const connection of [...this.#connections.values()]) connection.destroy();
   }
 
   #accept(raw: Socket): void {
     const listener = this.#listener;
     const { plan, stats, tls } = listener;
-    const open = this.#connections.size + this.#openings.size;
+    const open = this.#connections.size + this.#openings.size + this.#flows.size;
     if (plan.maxConnections > 0 && open >= plan.maxConnections) {
       stats.error('connection_limit');
       raw.on('error', ignore);
@@ -117,13 +152,18 @@ class HttpListener implements Listening {
     stats.add('active');
     raw.once('close', () => {
       this.#openings.delete(raw);
+      this.#flows.delete(raw);
       stats.add('active', -1);
     });
     const opening = new Opening(raw, listener, {
       onReady: ({ socket, facts }) => {
         this.#openings.delete(raw);
-        this.#connect(raw, socket, facts);
-        this.#speakHttp(socket);
+        const speakHttp = (): void => {
+          this.#connect(raw, socket, facts);
+          this.#speakHttp(socket);
+        };
+        if (this.#greet === null) speakHttp();
+        else this.#receive(this.#greet, { raw, socket, speakHttp });
       },
       onPlainHttp: () => {
         this.#openings.delete(raw);
@@ -133,6 +173,23 @@ class HttpListener implements Listening {
     });
     this.#openings.set(raw, opening);
     opening.start();
+  }
+
+  #receive(
+    greet: (arrival: Arrival) => Flow,
+    { raw, socket, speakHttp }: Pick<Arrival, 'raw' | 'socket' | 'speakHttp'>,
+  ): void {
+    const arrival: Arrival = {
+      raw,
+      socket,
+      listener: this.#listener,
+      speakHttp: () => {
+        this.#flows.delete(raw);
+        speakHttp();
+      },
+      onClosed: () => this.#flows.delete(raw),
+    };
+    this.#flows.set(raw, greet(arrival));
   }
 
   #connect(raw: Socket, socket: Socket, facts: ClientFacts | null): HttpConnection {

@@ -3,6 +3,7 @@
 // relayStreams() on and says once how it ended; nothing is read from either after that.
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../contract/codes.ts';
+import { type Toll, TollGate } from '../shared/toll.ts';
 import { abortSocket, isTruncated } from '../shared/wire.ts';
 
 export interface StreamRelayOptions {
@@ -12,6 +13,8 @@ export interface StreamRelayOptions {
   /** Bytes from the client, towards the target. */
   readonly onBytesIn: (count: number) => void;
   readonly onBytesOut: (count: number) => void;
+  readonly tollIn?: Toll | null;
+  readonly tollOut?: Toll | null;
   readonly onEnd: (code: ErrorCode) => void;
 }
 
@@ -21,16 +24,22 @@ const FLUSH_MS = 5_000;
 export function relayStreams(options: StreamRelayOptions): void {
   const { client, upstream, idleMs, onBytesIn, onBytesOut, onEnd } = options;
   let isEnded = false;
-  const idle = setTimeout(() => finish('idle_timeout'), idleMs);
+  const gates: TollGate[] = [];
+  const idle = setTimeout(() => {
+    // Whoever has to wait for more is not idle.
+    if (gates.some(({ isShut }) => isShut)) idle.refresh();
+    else finish('idle_timeout');
+  }, idleMs);
 
   const finish = (code: ErrorCode): void => {
     if (isEnded) return;
     isEnded = true;
     clearTimeout(idle);
+    for (const gate of gates) gate.stop();
     // An end that was not orderly must not look like one to the other side.
-    if (code === 'client_aborted') resetWhenWritten(upstream);
+    if (code === 'client_aborted' || code === 'user_quota') resetWhenWritten(upstream);
     else upstream.destroy();
-    if (code === 'upstream_reset') resetWhenWritten(client);
+    if (code === 'upstream_reset' || code === 'user_quota') resetWhenWritten(client);
     else client.destroy();
     onEnd(code);
   };
@@ -39,19 +48,27 @@ export function relayStreams(options: StreamRelayOptions): void {
     from: Socket,
     to: Socket,
     cutCode: ErrorCode,
-    onBytes: (count: number) => void,
+    { onBytes, toll }: { onBytes: (count: number) => void; toll: Toll | null | undefined },
   ): void => {
+    const goOn = (): void => {
+      if (isEnded) return;
+      idle.refresh();
+      if (!gate.isShut && !to.writableNeedDrain) from.resume();
+    };
+    const gate = new TollGate(toll, goOn);
+    gates.push(gate);
     from.on('data', (chunk: Buffer) => {
       if (isEnded) return;
+      if (!gate.pass(chunk.length)) {
+        finish('user_quota');
+        return;
+      }
       onBytes(chunk.length);
       idle.refresh();
-      if (!to.write(chunk)) from.pause();
+      const isFree = to.write(chunk);
+      if (!isFree || gate.isShut) from.pause();
     });
-    to.on('drain', () => {
-      if (isEnded) return;
-      idle.refresh();
-      from.resume();
-    });
+    to.on('drain', goOn);
     from.on('end', () => {
       if (isTruncated(from)) finish(cutCode);
       else to.end();
@@ -68,8 +85,8 @@ export function relayStreams(options: StreamRelayOptions): void {
     if (socket.destroyed) finish(resetCode);
   };
 
-  pump(client, upstream, 'client_aborted', onBytesIn);
-  pump(upstream, client, 'upstream_reset', onBytesOut);
+  pump(client, upstream, 'client_aborted', { onBytes: onBytesIn, toll: options.tollIn });
+  pump(upstream, client, 'upstream_reset', { onBytes: onBytesOut, toll: options.tollOut });
   watch(client, upstream, 'client_aborted');
   watch(upstream, client, 'upstream_reset');
 }

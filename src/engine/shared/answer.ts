@@ -17,11 +17,21 @@ export interface Answer {
 const PLAIN_TEXT = 'text/plain; charset=utf-8';
 
 export function errorAnswer(code: ErrorCode): Answer {
-  const { status, proxyStatus } = ERROR_CODES[code];
-  const body = statusText(status);
+  const { status } = ERROR_CODES[code];
+  return documentAnswer(code, status, PLAIN_TEXT, statusText(status));
+}
+
+/** `code`: why there is nothing else; none where it is what was asked for. */
+export function documentAnswer(
+  code: ErrorCode,
+  status: number,
+  contentType: string,
+  body: Uint8Array,
+): Answer {
+  const { proxyStatus } = ERROR_CODES[code];
   const fields = [
-    ...['Date', dateNow(), 'Content-Type', PLAIN_TEXT, 'Content-Length', String(body.length)],
-    ...['Proxy-Status', `sluice; error=${proxyStatus}`],
+    ...['Date', dateNow(), 'Content-Type', contentType, 'Content-Length', String(body.length)],
+    ...['Proxy-Status', code === 'none' ? 'sluice' : `sluice; error=${proxyStatus}`],
   ];
   return { status, fields, body };
 }

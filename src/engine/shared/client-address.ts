@@ -36,11 +36,16 @@ export function headerBytesOf(socket: Socket): number {
 export function connectionEndsOf(socket: Socket): ConnectionEnds {
   const told = spokenFor.get(socket)?.addresses;
   if (told) return told;
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  const { remoteAddress, remotePort } = socket;
   return {
     source: remoteAddress ? { host: plainHost(remoteAddress), port: remotePort ?? 0 } : null,
-    destination: localAddress ? { host: plainHost(localAddress), port: localPort ?? 0 } : null,
+    destination: localEndOf(socket),
   };
+}
+
+/** Where a client has come to, whatever a PROXY header says; null on a unix socket. */
+export function localEndOf({ localAddress, localPort }: Socket): IpPort | null {
+  return localAddress ? { host: plainHost(localAddress), port: localPort ?? 0 } : null;
 }
 
 /** '' for clients of unix sockets. */

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { FlatFields } from './field-rules.ts';
+import type { Toll } from './toll.ts';
 
 /** A request as it was received, before anybody judged it. */
 export interface RawRequest {
@@ -53,6 +54,8 @@ export interface Switched {
   readonly idleMs: number;
   readonly onBytesIn: (count: number) => void;
   readonly onBytesOut: (count: number) => void;
+  readonly tollIn: Toll | null;
+  readonly tollOut: Toll | null;
   readonly onEnd: (code: ErrorCode) => void;
 }
 

@@ -17,14 +17,21 @@ export interface ConnectOptions {
   readonly timeoutMs: number;
   /** What the connection begins with, ahead of TLS. */
   readonly preface: Buffer | null;
+  /** The address that it goes out from; left out or null: the kernel chooses. */
+  readonly source?: string | null;
 }
 
 /** Calls exactly one handler, or none once the returned function has cancelled it. */
 export function connectTo(
-  { address, tls, timeoutMs, preface }: ConnectOptions,
+  { address, tls, timeoutMs, preface, source = null }: ConnectOptions,
   { onConnected, onFailed }: ConnectHandlers,
 ): () => void {
-  const socket = net.connect({ ...connectOptions(address), allowHalfOpen: true, noDelay: true });
+  const socket = net.connect({
+    ...connectOptions(address),
+    ...(source === null ? {} : { localAddress: source }),
+    allowHalfOpen: true,
+    noDelay: true,
+  });
   let cancelTls = ignore;
   const settle = (): void => {
     clearTimeout(deadline);

@@ -16,6 +16,9 @@ export class ExchangeRecord {
   /** Who sees what the client sees. */
   readonly #seen: EntityStats[];
   route: LiveRoute | null = null;
+  /** Of a forward proxy: who asks, and where a tunnel leads. */
+  user: string | null = null;
+  destination: string | null = null;
   /** Bytes of the request's body that went to a target. */
   sentBytes = 0;
   #bytesOut = 0;
@@ -37,12 +40,12 @@ export class ExchangeRecord {
     listener.stats.add('requests');
   }
 
-  reads({ method, url }: RawRequest): void {
+  reads({ method, url }: Pick<RawRequest, 'method' | 'url'>): void {
     this.#method = method ?? null;
     this.#path = url ?? null;
   }
 
-  routed(head: RequestHead, route: LiveRoute): void {
+  routed(head: Pick<RequestHead, 'authority'>, route: LiveRoute): void {
     this.route = route;
     this.#host = head.authority === '' ? null : head.authority;
     for (const stats of route.pool === null ? [route.stats] : [route.stats, route.pool.stats]) {
@@ -78,6 +81,12 @@ export class ExchangeRecord {
     this.#upstreamMs = performance.now() - this.#targetBeganMs;
     this.#target?.succeeded();
     this.#target?.stats.status(status);
+  }
+
+  /** There is a connection, and nobody says more than that. */
+  connected(): void {
+    this.#upstreamMs = performance.now() - this.#targetBeganMs;
+    this.#target?.succeeded();
   }
 
   /** The client's answer has begun. */
@@ -134,6 +143,7 @@ export class ExchangeRecord {
         method: this.#method,
         host: this.#host,
         path: this.#path,
+        ...(plan.forward === null ? {} : { user: this.user, destination: this.destination }),
         status: this.#status,
         bytesIn: this.sentBytes,
         bytesOut: this.#bytesOut,

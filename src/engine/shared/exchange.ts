@@ -2,7 +2,7 @@
 // the log - and leaves the wire to a ClientSide on the client's side and to UpstreamAttempt on the target's.
 //
 //   reading --refused--> answering ----------------------------+
-//      |                    ^                                  v
+//      |  (forward: admission)  ^                              v
 //      +--pool--> trying --failed-->                         done
 //                   |  ^ again                                 ^
 //                   +--response--> relaying --broken--> cut ---+
@@ -13,13 +13,17 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 import { findRoute, rewritePath } from '../../plan/match.ts';
+import { type Admission, admit } from './admission.ts';
 import { type Answer, errorAnswer, fixedAnswer, mayHaveBody } from './answer.ts';
-import type { ConnectionEnds } from './client-address.ts';
+import type { ConnectionEnds, IpPort } from './client-address.ts';
 import type { ClientFacts } from './client-certificate.ts';
 import type { ClientSide } from './client-side.ts';
+import type { Way } from './egress.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import type { FlatFields } from './field-rules.ts';
-import type { LiveListener } from './live-plan.ts';
+import type { LiveForward, LiveListener, LiveRoute } from './live-plan.ts';
+import type { LiveUser } from './live-user.ts';
+import { basicLogin } from './parent.ts';
 import type { LivePool } from './pool.ts';
 import { proxyPreface } from './proxy-header.ts';
 import { pumpRequestBody } from './request-body.ts';
@@ -42,6 +46,8 @@ export interface ExchangeOptions {
   readonly clientName: string;
   /** Of the client's connection, for pools that are told of them. */
   readonly ends: () => ConnectionEnds;
+  /** The address of ours that the client came to, where it is known. */
+  readonly cameTo: IpPort | null;
   readonly listener: LiveListener;
   /** What the client's certificate tells; null where none are asked for. */
   readonly facts: ClientFacts | null;
@@ -59,6 +65,9 @@ export class HttpExchange {
   readonly #record: ExchangeRecord;
   #head: RequestHead | null = null;
   #pool: LivePool | null = null;
+  /** Of a forward proxy: how to go where the client wants to, and for whom. */
+  #way: Way | null = null;
+  #user: LiveUser | null = null;
   #tried: LiveTarget[] = [];
   #hasRepeatedStale = false;
   #attempt: UpstreamAttempt | null = null;
@@ -78,7 +87,9 @@ export class HttpExchange {
 
   start(): void {
     const { client, listener } = this.#options;
-    const outcome = readRequestHead(client.request, listener.plan.limits);
+    const { forward } = listener;
+    const kind = forward === null ? 'reverse' : 'forward';
+    const outcome = readRequestHead(client.request, listener.plan.limits, kind);
     this.#record.reads(client.request);
     if ('code' in outcome) {
       this.#refuse(outcome.code);
@@ -86,6 +97,10 @@ export class HttpExchange {
     }
     const head = withoutVainUpgrade(outcome.head, client);
     this.#head = head;
+    if (forward !== null) {
+      this.#seekAdmission(head, forward);
+      return;
+    }
     if (listener.tls?.mayAskFor(head.authority) === false) {
       this.#refuse('misdirected');
       return;
@@ -99,7 +114,31 @@ export class HttpExchange {
       this.#refuse('no_route');
       return;
     }
-    const route = listener.live.route(found.index);
+    this.#take(head, listener.live.route(found.index));
+  }
+
+  #seekAdmission(head: RequestHead, forward: LiveForward): void {
+    const { listener, clientHost, cameTo } = this.#options;
+    void admit(head, { listener, forward, clientHost, cameTo }).then((admission) => {
+      if (this.#isOver || this.#isAnswering) admission.user?.end();
+      else this.#onAdmission(head, admission);
+    });
+  }
+
+  #onAdmission(head: RequestHead, admission: Admission): void {
+    this.#user = admission.user;
+    this.#record.user = admission.user?.name ?? null;
+    if (admission.kind === 'admitted') {
+      this.#way = admission.way;
+      this.#take(head, admission.way.route);
+      return;
+    }
+    if (admission.route !== null) this.#record.routed(head, admission.route);
+    this.#refuse(admission.code, admission.answer);
+  }
+
+  #take(head: RequestHead, route: LiveRoute): void {
+    const { listener } = this.#options;
     this.#record.routed(head, route);
     const { bodyBytes } = listener.plan.limits;
     if (bodyBytes > 0 && head.body.kind === 'length' && head.body.length > bodyBytes) {
@@ -155,17 +194,21 @@ export class HttpExchange {
         {
           target,
           method: head.method,
-          path: rewritePath(route.plan, head.path) + head.query,
-          fields: requestFields(head, {
-            listener,
-            route: route.plan,
-            target: target.plan,
-            clientHost,
-            facts,
-          }),
+          path: this.#targetOf(head, route),
+          fields: [
+            ...requestFields(head, {
+              listener,
+              route: route.plan,
+              target: target.plan,
+              clientHost,
+              facts,
+            }),
+            ...this.#loginFields(),
+          ],
           timeouts: listener.plan.timeouts,
           headLimit: responseHeadLimit(listener.plan.limits),
           preface: proxyPreface(this.#pool?.plan.proxyProtocol ?? 'off', ends),
+          way: this.#way,
         },
         {
           onConnected: () => this.#onConnected(),
@@ -182,6 +225,19 @@ export class HttpExchange {
     }
     // Without a body the head is all there is to send, as soon as there is a connection.
     if (!hasBody(head)) this.#attempt.request.end();
+  }
+
+  /** What a parent is asked for is not at the parent. */
+  #targetOf(head: RequestHead, route: LiveRoute): string {
+    const path = rewritePath(route.plan, head.path) + head.query;
+    if (this.#pool?.plan.kind !== 'http-parent') return path;
+    return `http://${head.authority}${path === '*' ? '' : path}`;
+  }
+
+  #loginFields(): string[] {
+    const pool = this.#pool?.plan;
+    const login = pool?.kind === 'http-parent' ? basicLogin(pool) : null;
+    return login === null ? [] : ['Proxy-Authorization', login];
   }
 
   #onConnected(): void {
@@ -201,6 +257,7 @@ export class HttpExchange {
       idleMs: listener.plan.timeouts.bodyIdleMs,
       isChunked: head.body.kind === 'chunked',
       withheld: toldNames(listener),
+      toll: this.#user?.chargeIn ?? null,
       onBytes: (count) => this.#record.bytesIn(count),
       onEnd: () => attempt.awaitResponse(),
       onFailed: (code) => this.failRequest(code),
@@ -219,7 +276,7 @@ export class HttpExchange {
     this.#stopRequestBody();
     // A pooled connection that the target had closed says nothing about the target.
     const isStale = isLost(code) && attempt.isReused && !attempt.hasAnswered;
-    if (isStale) attempt.target.agent.closeIdle();
+    if (isStale) attempt.closeIdle();
     const mayRepeat = !this.#options.client.hasBegun && this.#mayRepeat(code, attempt);
     const next = mayRepeat ? this.#nextTarget(attempt.target, isStale) : null;
     if (next !== null) this.#record.retries();
@@ -254,6 +311,12 @@ export class HttpExchange {
       return;
     }
     const { head } = outcome;
+    if (head.status === 407 && this.#pool?.plan.kind === 'http-parent') {
+      // It means us, and not our client.
+      this.#attempt?.destroy();
+      this.#onFailed('parent_refused');
+      return;
+    }
     this.#record.answeredBy(head.status);
     this.#attempt?.expectBody(head.hasBody ? head.length : 0);
     if (!head.hasBody) {
@@ -271,11 +334,12 @@ export class HttpExchange {
       idleMs: this.#options.listener.plan.timeouts.bodyIdleMs,
       isChunked: this.#isChunkedForClient(head),
       isUntilClose: head.length === null && !head.isChunked,
+      toll: this.#user?.chargeOut ?? null,
       onBegin: () => this.#writeHead(head, response),
       onBytes: (count) => this.#record.bytesOut(count),
       onEnd: () => this.#onResponseEnd(),
       onFailed: (code) => {
-        if (code !== 'client_stalled') this.#record.failed(code, false);
+        if (code !== 'client_stalled' && code !== 'user_quota') this.#record.failed(code, false);
         this.abort(code);
       },
     });
@@ -331,15 +395,16 @@ export class HttpExchange {
       idleMs: listener.plan.timeouts.idleMs,
       onBytesIn: (count) => this.#record.bytesIn(count),
       onBytesOut: (count) => this.#record.bytesOut(count),
+      tollIn: this.#user?.chargeIn ?? null,
+      tollOut: this.#user?.chargeOut ?? null,
       onEnd: (code) => this.#finish(code, false),
     });
   }
 
-  #refuse(code: ErrorCode): void {
+  #refuse(code: ErrorCode, answer: Answer = errorAnswer(code)): void {
     this.#record.error(code);
-    // After a request that was not understood nobody knows where the next one begins.
-    this.#closes ||= ERROR_CODES[code].side === 'client' && code !== 'no_route';
-    this.#answer(errorAnswer(code));
+    this.#closes ||= endsConnection(code);
+    this.#answer(answer);
   }
 
   #answer({ status, fields, body }: Answer): void {
@@ -411,6 +476,7 @@ export class HttpExchange {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopAll();
+    this.#user?.end();
     this.#record.end(code);
     this.#options.onDone(mayGoOn);
   }
@@ -420,6 +486,22 @@ export class HttpExchange {
 function withoutVainUpgrade(head: RequestHead, client: ClientSide): RequestHead {
   const isVain = head.upgrade !== null && !client.offersSwitchTo(head.upgrade);
   return isVain ? { ...head, upgrade: null } : head;
+}
+
+/** Errors of clients that were understood all the same. */
+const UNDERSTOOD: ReadonlySet<ErrorCode> = new Set([
+  'no_route',
+  'proxy_auth_required',
+  'destination_denied',
+  'destination_forbidden',
+  'user_limit',
+  'user_quota',
+  'proxy_loop',
+]);
+
+/** After a request that was not understood nobody knows where the next one begins. */
+export function endsConnection(code: ErrorCode): boolean {
+  return ERROR_CODES[code].side === 'client' && !UNDERSTOOD.has(code);
 }
 
 function hasBody({ body }: RequestHead): boolean {

@@ -4,12 +4,25 @@
 import { BlockList } from 'node:net';
 import { STATS_STRIDE } from '../../contract/codes.ts';
 import type { IndexRange, ListenerIndex, PoolIndex, RouteIndex } from '../../contract/ids.ts';
-import type { Plan, PlanListener, PlanPool, PlanRoute, PlanTarget } from '../../plan/plan.ts';
+import type {
+  Plan,
+  PlanForward,
+  PlanListener,
+  PlanPool,
+  PlanRoute,
+  PlanTarget,
+  PlanUser,
+  PlanUsers,
+} from '../../plan/plan.ts';
+import type { Oracle } from '../engine.ts';
 import type { AccessLog } from './access-log.ts';
 import { type ClientTls, TargetTls } from './client-tls.ts';
 import { EntityStats } from './entity-stats.ts';
+import { Account, LiveUser } from './live-user.ts';
+import { LiveUsers, Verdicts } from './live-users.ts';
 import { LivePool, type PoolCursor } from './pool.ts';
 import type { ServerTls } from './server-tls.ts';
+import { Sources } from './sources.ts';
 import { LiveTarget } from './target.ts';
 import { TlsTable } from './tls-table.ts';
 
@@ -21,9 +34,20 @@ export interface LiveListener {
   readonly pool: LivePool | null;
   /** null when it does not end TLS. */
   readonly tls: ServerTls | null;
+  /** null unless it is a forward proxy. */
+  readonly forward: LiveForward | null;
   readonly live: LivePlan;
   /** Whether what a client says about earlier hops is believed. */
   isTrusted(clientHost: string): boolean;
+}
+
+export interface LiveForward {
+  readonly plan: PlanForward;
+  /** null: nobody is asked who they are. */
+  readonly users: LiveUsers | null;
+  readonly sources: Sources;
+  /** Who knows the addresses of names; null: nobody does. */
+  readonly oracle: Oracle | null;
 }
 
 export interface LiveRoute {
@@ -39,6 +63,8 @@ export class LivePlan {
   readonly routes: readonly LiveRoute[];
   readonly pools: readonly LivePool[];
   readonly targets: readonly LiveTarget[];
+  /** By table of the plan's users, in its order. */
+  readonly users: readonly ReadonlyMap<string, LiveUser>[];
 
   constructor(plan: Plan, entities: EntityTable, logOf: (path: string) => AccessLog | null) {
     this.plan = plan;
@@ -56,6 +82,12 @@ export class LivePlan {
       stats: entities.stats('route', listenerOf(plan, route.listener).name, route.name),
       pool: route.action.kind === 'pool' ? at(this.pools, route.action.pool) : null,
     }));
+    this.users = plan.users.map(
+      (table) =>
+        new Map(
+          table.users.map((user) => [user.name, new LiveUser(user, entities.account(table, user))]),
+        ),
+    );
     this.listeners = plan.listeners.map((listener) => ({
       plan: listener,
       stats: entities.stats('listener', listener.name),
@@ -65,6 +97,7 @@ export class LivePlan {
         listener.serverTls === null
           ? null
           : entities.tls.server(at(plan.serverTls, listener.serverTls), listener.name),
+      forward: listener.forward === null ? null : this.#forward(listener.forward, entities),
       live: this,
       isTrusted: trustCheck(listener),
     }));
@@ -78,6 +111,19 @@ export class LivePlan {
     return at(this.pools, index);
   }
 
+  #forward(index: number, entities: EntityTable): LiveForward {
+    const plan = at(this.plan.forwards, index);
+    const users =
+      plan.users === null
+        ? null
+        : new LiveUsers(
+            at(this.plan.users, plan.users),
+            at(this.users, plan.users),
+            entities.verdicts,
+          );
+    return { plan, users, sources: new Sources(plan.sources), oracle: entities.oracle };
+  }
+
   readStats(into: Float64Array): void {
     const entities = [...this.listeners, ...this.routes, ...this.pools, ...this.targets];
     entities.forEach((entity, i) => {
@@ -89,9 +135,17 @@ export class LivePlan {
 /** Entities by name, over plans. Only apply() changes it. */
 export class EntityTable {
   readonly tls = new TlsTable();
+  readonly oracle: Oracle | null;
+  readonly verdicts: Verdicts;
   readonly #stats = new Map<string, EntityStats>();
   readonly #cursors = new Map<string, PoolCursor>();
   readonly #targets = new Map<string, LiveTarget>();
+  readonly #accounts = new Map<string, Account>();
+
+  constructor(oracle: Oracle | null = null) {
+    this.oracle = oracle;
+    this.verdicts = new Verdicts(oracle);
+  }
 
   stats(...name: readonly string[]): EntityStats {
     return found(this.#stats, keyOf(...name), () => new EntityStats());
@@ -104,8 +158,13 @@ export class EntityTable {
   target(pool: PlanPool, plan: PlanTarget, client: ClientTls | null): LiveTarget {
     return found(this.#targets, targetKey(pool, plan, client), () => {
       const tls = client === null ? null : new TargetTls(client, plan.serverName);
-      return new LiveTarget(plan, this.stats('target', pool.name, plan.name), tls);
+      const stats = this.stats('target', pool.name, plan.name);
+      return new LiveTarget(plan, stats, tls, pool);
     });
+  }
+
+  account({ file }: PlanUsers, { name }: PlanUser): Account {
+    return found(this.#accounts, keyOf('user', file, name), () => new Account());
   }
 
   /** Leaves only what `live`, the plan in force, names, with its settings; retires the rest. */
@@ -116,7 +175,7 @@ export class EntityTable {
       new Set(live?.listeners.flatMap(({ tls }) => tls ?? [])),
       new Set(live?.targets.flatMap(({ tls }) => tls?.client ?? [])),
     );
-    for (const table of [this.#stats, this.#cursors, this.#targets]) {
+    for (const table of [this.#stats, this.#cursors, this.#targets, this.#accounts]) {
       for (const key of table.keys()) if (!kept.has(key)) table.delete(key);
     }
   }
@@ -137,6 +196,9 @@ export class EntityTable {
         kept.add(targetKey(pool.plan, target.plan, target.tls?.client ?? null));
       }
     }
+    for (const { file, users } of plan.users) {
+      for (const { name } of users) kept.add(keyOf('user', file, name));
+    }
     return kept;
   }
 }
@@ -152,7 +214,7 @@ function targetKey(
 ): string {
   const where = [address.family, address.host, String(address.port)];
   const how = client === null ? [] : [String(client.id), serverName];
-  return keyOf('address', pool.name, name, ...where, ...how);
+  return keyOf('address', pool.name, name, ...where, ...how, pool.kind, pool.login.reveal());
 }
 
 function found<T>(table: Map<string, T>, key: string, create: () => T): T {

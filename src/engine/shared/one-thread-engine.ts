@@ -4,16 +4,19 @@
 import { formatAddress, type SocketAddress } from '../../contract/address.ts';
 import { SluiceError } from '../../contract/errors.ts';
 import type { Plan, PlanListener } from '../../plan/plan.ts';
-import type { Capabilities, Engine, EngineName, TargetState } from '../engine.ts';
+import type { Capabilities, Engine, EngineName, Oracle, TargetState } from '../engine.ts';
 import { AccessLogs } from './access-log.ts';
 import type { Listening } from './listening.ts';
 import { EntityTable, type LiveListener, LivePlan } from './live-plan.ts';
+import type { UserUse } from './live-user.ts';
 
 export interface OneThreadParts {
   readonly name: EngineName;
   readonly capabilities: Capabilities;
   /** Opens a listener under the plan that it comes with; throws SluiceError `listen_failed`. */
   readonly bind: (listener: LiveListener) => Promise<Listening>;
+  /** Whom forward proxies ask. */
+  readonly oracle?: Oracle | undefined;
 }
 
 export class OneThreadEngine implements Engine {
@@ -22,7 +25,7 @@ export class OneThreadEngine implements Engine {
   readonly workers = 1;
 
   readonly #bind: OneThreadParts['bind'];
-  readonly #entities = new EntityTable();
+  readonly #entities: EntityTable;
   readonly #logs = new AccessLogs();
   /** Everything that has not closed yet, those that reloads left out included, with their keys. */
   readonly #open = new Map<Listening, string>();
@@ -33,10 +36,11 @@ export class OneThreadEngine implements Engine {
   #applying: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
 
-  constructor({ name, capabilities, bind }: OneThreadParts) {
+  constructor({ name, capabilities, bind, oracle }: OneThreadParts) {
     this.name = name;
     this.capabilities = capabilities;
     this.#bind = bind;
+    this.#entities = new EntityTable(oracle);
   }
 
   apply(plan: Plan): Promise<readonly SocketAddress[]> {
@@ -52,6 +56,11 @@ export class OneThreadEngine implements Engine {
   targetStates(): readonly TargetState[] {
     const nowMs = performance.now();
     return this.#live?.targets.map((target) => target.state(nowMs)) ?? [];
+  }
+
+  userStates(): readonly UserUse[] {
+    const users = this.#live?.users.flatMap((table) => [...table.values()]) ?? [];
+    return users.map(({ account }) => account.use);
   }
 
   close(graceMs: number): Promise<void> {

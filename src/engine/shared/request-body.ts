@@ -4,6 +4,7 @@ import type { ClientRequest } from 'node:http';
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { RequestSource } from './client-side.ts';
 import { StallTimer } from './stall-timer.ts';
+import { type Toll, TollGate } from './toll.ts';
 import { allowedTrailers, areTooManyTrailers } from './trailers.ts';
 
 export interface RequestBodyOptions {
@@ -15,6 +16,7 @@ export interface RequestBodyOptions {
   readonly isChunked: boolean;
   /** Names, in lower case, that no trailer may have. */
   readonly withheld: ReadonlySet<string>;
+  readonly toll: Toll | null;
   readonly onBytes: (count: number) => void;
   /** All of it is written. */
   readonly onEnd: () => void;
@@ -30,11 +32,13 @@ export function pumpRequestBody(options: RequestBodyOptions): () => void {
   const stall = new StallTimer(idleMs, () => {
     fail(isHeldBack ? 'response_timeout' : 'request_body_timeout');
   });
+  const gate = new TollGate(options.toll, () => goOn());
 
   const stop = (): void => {
     if (isStopped) return;
     isStopped = true;
     stall.disarm();
+    gate.stop();
     from.off('data', onData);
     from.off('end', onSourceEnd);
     to.off('drain', onDrain);
@@ -52,15 +56,22 @@ export function pumpRequestBody(options: RequestBodyOptions): () => void {
       fail('request_body_too_large');
       return;
     }
+    if (!gate.pass(chunk.length)) {
+      fail('user_quota');
+      return;
+    }
     onBytes(chunk.length);
-    if (to.write(chunk)) return;
-    isHeldBack = true;
-    from.pause();
+    if (!to.write(chunk)) isHeldBack = true;
+    if (isHeldBack || gate.isShut) from.pause();
+    if (gate.isShut) stall.disarm();
   };
   const onDrain = (): void => {
-    stall.arm();
     isHeldBack = false;
-    from.resume();
+    goOn();
+  };
+  const goOn = (): void => {
+    if (!gate.isShut) stall.arm();
+    if (!isHeldBack && !gate.isShut) from.resume();
   };
   const onSourceEnd = (): void => {
     stop();

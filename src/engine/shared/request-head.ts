@@ -1,11 +1,12 @@
 // A request head, judged: what node's parser lets pass and RFC 9112 or this project does not is refused here, so
 // that what leaves can be read in one way only. Reads a request, writes nothing. Pure.
 import type { ErrorCode } from '../../contract/codes.ts';
-import { isQueryAllowed, normalizePath } from '../../plan/match.ts';
+import type { Destination } from '../../plan/destination-host.ts';
 import type { PlanLimits } from '../../plan/plan.ts';
 import { type Authority, isSameAuthority, parseAuthority } from './authority.ts';
 import type { RawRequest } from './client-side.ts';
 import { type FlatFields, isNominable, listElements } from './field-rules.ts';
+import { readForwardTarget, readTarget, type Target } from './request-target.ts';
 
 export interface RequestHead {
   readonly method: string;
@@ -15,6 +16,8 @@ export interface RequestHead {
   readonly query: string;
   /** Of an absolute target, else of Host; '' for HTTP/1.0 without either. */
   readonly authority: string;
+  /** Where a forward proxy is asked to go; null for what asks the proxy itself, and for reverse proxies. */
+  readonly destination: Destination | null;
   readonly minorVersion: number;
   readonly fields: FlatFields;
   /** Names that Connection gives up, in lower case. */
@@ -37,7 +40,6 @@ export type HeadOutcome =
   | { readonly code: Exclude<ErrorCode, 'none'> };
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http://': 80, 'https://': 443 };
 /** Protocols that are HTTP again: whoever spoke them behind us would escape the rules kept here. */
 const HIDDEN_HTTP = new Set(['h2c', 'h2', 'http', 'tls']);
 const PROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?$/;
@@ -46,7 +48,12 @@ const MAX_NOMINATIONS = 32;
 /** `METHOD SP target SP HTTP/1.1 CRLF` and the empty line, without method and target. */
 const LINE_OVERHEAD = 14;
 
-export function readRequestHead(request: RawRequest, limits: PlanLimits): HeadOutcome {
+/** Of a reverse proxy, or of a `forward` proxy, whose clients name their destination in the target. */
+export function readRequestHead(
+  request: RawRequest,
+  limits: PlanLimits,
+  kind: 'reverse' | 'forward' = 'reverse',
+): HeadOutcome {
   const { httpVersionMajor: major, httpVersionMinor: minor, rawHeaders, method = '' } = request;
   const url = request.url ?? '';
   if (major !== 1) return refuse(major > 1 ? 'request_version_unsupported' : 'request_malformed');
@@ -56,8 +63,8 @@ export function readRequestHead(request: RawRequest, limits: PlanLimits): HeadOu
     return refuse('request_head_too_large');
 
   const known = collect(rawHeaders);
-  const target = readTarget(method, url);
-  if (target === null) return refuse('request_malformed');
+  const target = kind === 'forward' ? readForwardTarget(method, url) : readTarget(method, url);
+  if (typeof target === 'string') return refuse(target);
   const authority = readAuthority(target, known.host, minor);
   if (authority === null) return refuse('request_malformed');
   const body = readFraming(known, minor);
@@ -65,6 +72,8 @@ export function readRequestHead(request: RawRequest, limits: PlanLimits): HeadOu
   const connection = readConnection(known.connection);
   if (connection === null) return refuse('request_malformed');
   const hasBody = body.kind === 'chunked' || (body.kind === 'length' && body.length > 0);
+  // Nobody could tell the content of a CONNECT from what is to go through the tunnel.
+  if (method === 'CONNECT' && hasBody) return refuse('request_malformed');
   const expectations = minor > 0 ? known.expect.flatMap(listElements) : [];
   if (expectations.some((expectation) => expectation.toLowerCase() !== '100-continue')) {
     return refuse('request_expectation_failed');
@@ -76,6 +85,7 @@ export function readRequestHead(request: RawRequest, limits: PlanLimits): HeadOu
       path: target.path,
       query: target.query,
       authority: authority.text,
+      destination: target.destination,
       minorVersion: minor,
       fields: rawHeaders,
       nominated: connection.nominated,
@@ -127,48 +137,6 @@ function collect(fields: FlatFields): Known {
     if (Object.hasOwn(known, name)) known[name as KnownName].push(fields[i + 1] ?? '');
   }
   return known;
-}
-
-interface Target {
-  readonly path: string;
-  readonly query: string;
-  /** Of an absolute target. */
-  readonly authority: Authority | null;
-  readonly defaultPort: number;
-}
-
-/** The three forms of RFC 9112 section 3.2 that a reverse proxy takes. */
-function readTarget(method: string, url: string): Target | null {
-  if (method === 'CONNECT') return null;
-  if (url === '*') {
-    return method === 'OPTIONS' ? { path: '*', query: '', authority: null, defaultPort: 80 } : null;
-  }
-  if (url.startsWith('/')) return splitTarget(url, null, 80);
-  const scheme = /^https?:\/\//i.exec(url)?.[0] ?? '';
-  const defaultPort = DEFAULT_PORTS[scheme.toLowerCase()];
-  if (defaultPort === undefined) return null;
-  const rest = url.slice(scheme.length);
-  const end = rest.search(/[/?]/);
-  const authority = parseAuthority(end < 0 ? rest : rest.slice(0, end));
-  if (authority === null) return null;
-  if (end < 0) {
-    // RFC 9112 section 3.2.4: OPTIONS without a path asks about the target as a whole.
-    return { path: method === 'OPTIONS' ? '*' : '/', query: '', authority, defaultPort };
-  }
-  const tail = rest.slice(end);
-  return splitTarget(tail.startsWith('?') ? `/${tail}` : tail, authority, defaultPort);
-}
-
-function splitTarget(
-  text: string,
-  authority: Authority | null,
-  defaultPort: number,
-): Target | null {
-  const mark = text.indexOf('?');
-  const path = normalizePath(mark < 0 ? text : text.slice(0, mark));
-  const query = mark < 0 ? '' : text.slice(mark);
-  if (path === null || !isQueryAllowed(query)) return null;
-  return { path, query, authority, defaultPort };
 }
 
 const NO_AUTHORITY: Authority = { text: '', host: '', port: null };

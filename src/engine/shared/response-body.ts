@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { ClientSide } from './client-side.ts';
 import { StallTimer } from './stall-timer.ts';
+import { type Toll, TollGate } from './toll.ts';
 import { allowedTrailers } from './trailers.ts';
 import { isTruncated } from './wire.ts';
 
@@ -14,6 +15,7 @@ export interface ResponseBodyOptions {
   readonly isChunked: boolean;
   /** The end of the target's connection is the end of the body. */
   readonly isUntilClose: boolean;
+  readonly toll: Toll | null;
   /** Writes the head: once, before anything else is written. */
   readonly onBegin: () => void;
   readonly onBytes: (count: number) => void;
@@ -30,6 +32,7 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
     stop();
     onFailed(isHeldBack ? 'client_stalled' : 'response_body_timeout');
   });
+  const gate = new TollGate(options.toll, () => goOn());
   let hasBegun = false;
   const begin = (): void => {
     if (hasBegun) return;
@@ -46,21 +49,30 @@ export function pumpResponseBody(options: ResponseBodyOptions): () => void {
   const stop = (): void => {
     clearImmediate(flush);
     stall.disarm();
+    gate.stop();
     from.off('data', onData).off('end', onSourceEnd);
     offDrain();
   };
   const onData = (chunk: Buffer): void => {
     stall.arm();
+    if (!gate.pass(chunk.length)) {
+      stop();
+      onFailed('user_quota');
+      return;
+    }
     begin();
     onBytes(chunk.length);
-    if (to.write(chunk)) return;
-    isHeldBack = true;
-    from.pause();
+    if (!to.write(chunk)) isHeldBack = true;
+    if (isHeldBack || gate.isShut) from.pause();
+    if (gate.isShut) stall.disarm();
   };
   const onDrain = (): void => {
-    stall.arm();
     isHeldBack = false;
-    from.resume();
+    goOn();
+  };
+  const goOn = (): void => {
+    if (!gate.isShut) stall.arm();
+    if (!isHeldBack && !gate.isShut) from.resume();
   };
   const onSourceEnd = (): void => {
     if (isUntilClose && isTruncated(from.socket)) {

@@ -9,11 +9,14 @@ import {
   onSuccess,
 } from '../../balance/ejection.ts';
 import type { ErrorCode } from '../../contract/codes.ts';
+import { assertNever } from '../../contract/ids.ts';
 import type { PlanPool, PlanTarget } from '../../plan/plan.ts';
 import type { TargetState } from '../engine.ts';
 import type { TargetTls } from './client-tls.ts';
 import type { EntityStats } from './entity-stats.ts';
 import { isTargetFault } from './faults.ts';
+import { OriginAgent, openDirectly } from './origin-agent.ts';
+import { connectThroughParent } from './parent.ts';
 import { UpstreamAgent } from './upstream-agent.ts';
 
 export class LiveTarget {
@@ -26,11 +29,11 @@ export class LiveTarget {
   readonly #ejection: EjectionState = { failures: 0, ejections: 0, ejectedUntilMs: 0 };
   #policy: EjectionPolicy = { ejectAfter: 0, ejectMs: 0, maxEjectMs: 0 };
 
-  constructor(plan: PlanTarget, stats: EntityStats, tls: TargetTls | null) {
+  constructor(plan: PlanTarget, stats: EntityStats, tls: TargetTls | null, pool: PlanPool) {
     this.plan = plan;
     this.stats = stats;
     this.tls = tls;
-    this.agent = new UpstreamAgent(plan.address, tls);
+    this.agent = agentFor(plan, tls, pool);
   }
 
   /** Takes the settings of the plan in force over. */
@@ -77,5 +80,21 @@ export class LiveTarget {
   retire(): void {
     this.agent.limit({ maxIdle: 0, idleMs: 1 });
     this.agent.closeIdle();
+  }
+}
+
+function agentFor({ address }: PlanTarget, tls: TargetTls | null, pool: PlanPool): UpstreamAgent {
+  switch (pool.kind) {
+    case 'targets':
+    case 'http-parent':
+      return new UpstreamAgent(address, tls);
+    case 'direct':
+      return new OriginAgent(openDirectly);
+    case 'socks5-parent':
+      return new OriginAgent(({ destination }, { connectMs: timeoutMs, preface }, handlers) =>
+        connectThroughParent({ pool, address, tls, destination, timeoutMs, preface }, handlers),
+      );
+    default:
+      return assertNever(pool.kind);
   }
 }

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import type { SocketAddress } from '../../contract/address.ts';
 import type { TargetTls } from './client-tls.ts';
 import { connectTo } from './connect.ts';
+import type { Way } from './egress.ts';
 import { NamedFault } from './faults.ts';
 
 /** What an attempt tells the agent by way of the request's options. */
@@ -17,6 +18,8 @@ export interface AgentOptions {
   readonly onConnecting: (cancel: () => void) => void;
   /** What the connection begins with; such connections are not kept. */
   readonly preface: Buffer | null;
+  /** Where the connection leads; null: to the target itself. */
+  readonly way: Way | null;
 }
 
 type OnConnection = (error: Error | null, socket: Duplex) => void;
@@ -66,8 +69,8 @@ export class UpstreamAgent extends http.Agent {
     (this as unknown as { readonly options: { timeout: number } }).options.timeout = idleMs;
   }
 
-  /** Closes what is idle; what is in use stays. */
-  closeIdle(): void {
+  /** Closes what is idle; what is in use stays. `_way`: only what leads there, where not all leads to the target. */
+  closeIdle(_way: Way | null = null): void {
     for (const sockets of Object.values(this.freeSockets)) {
       for (const socket of sockets?.splice(0) ?? []) socket.destroy();
     }

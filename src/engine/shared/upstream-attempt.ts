@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { PlanTimeouts } from '../../plan/plan.ts';
 import { connectOptions } from './connect.ts';
+import type { Way } from './egress.ts';
 import { connectFault, errnoOf } from './faults.ts';
 import type { FlatFields } from './field-rules.ts';
 import { OverrunGuard } from './overrun-guard.ts';
@@ -22,6 +23,8 @@ export interface AttemptOptions {
   readonly headLimit: number;
   /** What a new connection begins with. */
   readonly preface: Buffer | null;
+  /** Where the connection leads; null: to the target itself. */
+  readonly way: Way | null;
 }
 
 export interface AttemptHandlers {
@@ -44,6 +47,7 @@ export class UpstreamAttempt {
   /** Where the body is written once connected. */
   readonly request: http.ClientRequest;
   readonly #handlers: AttemptHandlers;
+  readonly #way: Way | null;
   readonly #connectTimer: StallTimer;
   readonly #responseTimer: StallTimer;
   #socket: Socket | null = null;
@@ -60,8 +64,9 @@ export class UpstreamAttempt {
   #isOver = false;
 
   constructor(options: AttemptOptions, handlers: AttemptHandlers) {
-    const { target, timeouts } = options;
+    const { target, timeouts, way } = options;
     this.target = target;
+    this.#way = way;
     this.#handlers = handlers;
     this.#connectTimer = new StallTimer(timeouts.connectMs, () => this.#fail('connect_timeout'));
     this.#responseTimer = new StallTimer(timeouts.responseHeaderMs, () => {
@@ -101,6 +106,11 @@ export class UpstreamAttempt {
     this.#bodyLength = length;
   }
 
+  /** What else is kept for later and was to serve requests like this one is as stale as its connection was. */
+  closeIdle(): void {
+    this.target.agent.closeIdle(this.#way);
+  }
+
   /** Gives the attempt up, or ends it; nothing more will be told. */
   destroy(): void {
     this.#settle();
@@ -119,8 +129,8 @@ export class UpstreamAttempt {
     socket.on('data', this.#onPacket);
     this.#bytesReadBefore = socket.bytesRead;
     if (!socket.connecting) {
-      // One over TLS comes when it is ready.
-      if (this.target.tls !== null && !this.isReused) this.target.stats.add('connections');
+      // One over TLS, or that leads somewhere else than to its target, comes when it is ready.
+      if (!this.isReused) this.target.stats.add('connections');
       this.#onConnect();
       return;
     }
@@ -200,10 +210,10 @@ export class UpstreamAttempt {
 }
 
 function sendHead(
-  { target, method, path, fields, headLimit, timeouts, preface }: AttemptOptions,
+  { target, method, path, fields, headLimit, timeouts, preface, way }: AttemptOptions,
   onConnecting: AgentOptions['onConnecting'],
 ): http.ClientRequest {
-  const forAgent: AgentOptions = { connectMs: timeouts.connectMs, onConnecting, preface };
+  const forAgent: AgentOptions = { connectMs: timeouts.connectMs, onConnecting, preface, way };
   const address = connectOptions(target.plan.address);
   return http.request({
     ...('path' in address ? { socketPath: address.path } : address),

@@ -181,6 +181,7 @@ class HttpListener implements Listening {
       clientName: port === undefined ? clientHost || 'unix' : clientName(clientHost, port),
       // The engine does not offer PROXY headers.
       ends: () => ({ source: null, destination: null }),
+      cameTo: null,
       listener: this.#listener,
       facts: null,
       isLast: () => this.#isDraining,
