@@ -10,6 +10,7 @@ import { demo, listExamples } from './demo.ts';
 import { explain } from './explain.ts';
 import { EXPORT_PROGRAMS, exportTo } from './export.ts';
 import { reportFailure } from './failure.ts';
+import { type PasswdFlags, passwd } from './passwd.ts';
 import { run } from './run.ts';
 
 const { version } = JSON.parse(
@@ -52,6 +53,15 @@ program
   .addOption(new Option('--key <type>', 'type of the key').choices(['ec', 'rsa']).default('ec'))
   .option('--force', 'overwrite files that exist')
   .action(certSelfSigned);
+
+program
+  .command('passwd')
+  .description('set the password of a user of forward proxies')
+  .argument('<file>', 'file of users; it is created when it does not exist')
+  .argument('<name>', 'whose password')
+  .option('--stdin', 'read the password from standard input')
+  .option('--delete', 'delete the user')
+  .action((file: string, name: string, flags: PasswdFlags) => passwd(file, name, flags));
 
 program
   .command('explain')
