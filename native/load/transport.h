@@ -1,5 +1,5 @@
-// What carries the bytes of a connection: here the socket itself, in load/tls_client.h TLS over it, in
-// load/tunnel.h what a proxy opens to somewhere else.
+// What carries the bytes of a connection: here the socket itself, in load/tls_client.h TLS over it,
+// in load/tunnel.h what a proxy opens to somewhere else.
 //
 // Transport: struct Link (of a client, for good); open(link, fd) before anything is sent;
 // begin(link, fd) does what is to be done before the first byte, waiting for it; send(), receive()

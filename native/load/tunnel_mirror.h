@@ -1,4 +1,4 @@
-// The mirror of load-tcp's self-test through tunnels (load/mirror.h): proxy and origin in one, which
+// The mirror of load-tcp's self-test through tunnels (load/mirror.h): proxy and origin in one. It
 // takes as many bytes as CONNECT has without looking at them, says 200, and plays the origin's role
 // from then on.
 #pragma once

@@ -41,6 +41,12 @@ export const HANDSHAKE: Unit = {
   scale: 1e6,
   rate: 'handshakes/s',
 };
+export const TUNNEL: Unit = {
+  name: 'tunnel and one echo through it',
+  cost: 'µs',
+  scale: 1e6,
+  rate: 'tunnels/s',
+};
 export const MESSAGE: Unit = {
   name: 'message and its echo',
   cost: 'µs',
@@ -81,6 +87,7 @@ export function originPort({ work }: Case): OriginPort {
     case 'tcp-bulk':
       return work.mode === 'pull' ? 'source' : 'sink';
     case 'tcp-echo':
+    case 'tunnels':
       return 'echo';
     case 'udp-echo':
       return 'udp';

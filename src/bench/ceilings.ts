@@ -5,7 +5,7 @@ import { type GeneratorName, generator, lastJson, NOT_REUSED, TLS_PARAMETERS } f
 import { formatGrouped } from './numbers.ts';
 import type { RunOptions } from './options.ts';
 import type { Processes } from './processes.ts';
-import { isPlain, type TlsWay, type Work } from './work.ts';
+import { isForward, isPlain, type TlsWay, type Work } from './work.ts';
 
 interface SelfTest {
   readonly does: (work: Work) => boolean;
@@ -41,10 +41,21 @@ const SELF_TESTS: readonly SelfTest[] = [
     scale: 1,
   },
   {
-    does: ({ kind }) => kind === 'tcp-bulk',
+    does: (work) => work.kind === 'tcp-bulk' && !isForward(work),
     generator: 'load-tcp',
     parameters: ['--mode', 'pull'],
     unit: 'GB/s',
+    scale: 1e-9,
+  },
+  forward('load-http', [], ({ kind }) => kind === 'http', 'requests/s in absolute form'),
+  forward('load-tcp', ['--mode', 'connect'], ({ kind }) => kind === 'tunnels', 'tunnels/s'),
+  {
+    ...forward(
+      'load-tcp',
+      ['--mode', 'pull'],
+      ({ kind }) => kind === 'tcp-bulk',
+      'GB/s in tunnels',
+    ),
     scale: 1e-9,
   },
   {
@@ -61,6 +72,22 @@ function secure(way: TlsWay, unit: string): SelfTest {
     does: (work) => work.kind === 'http' && work.tls === way,
     generator: 'load-http',
     parameters: TLS_PARAMETERS[way],
+    unit,
+    scale: 1,
+  };
+}
+
+/** The mirror is proxy and origin in one: any name of the origin will do. */
+function forward(
+  name: GeneratorName,
+  parameters: readonly string[],
+  does: (work: Work) => boolean,
+  unit: string,
+): SelfTest {
+  return {
+    does: (work) => isForward(work) && does(work),
+    generator: name,
+    parameters: ['--origin', '127.0.0.1:1', ...parameters],
     unit,
     scale: 1,
   };

@@ -1,8 +1,8 @@
 // Whether a contestant does the work of a case right, before anything is measured.
-import { Agent, get } from 'node:http';
+import { Agent, get, type OutgoingHttpHeaders } from 'node:http';
 import { get as getSecurely, Agent as SecureAgent } from 'node:https';
 import { type LoadTools, runLoad } from './load.ts';
-import { httpPath, isTls, type Work } from './work.ts';
+import { httpPath, isForward, isTls, type Work } from './work.ts';
 
 const SIZES = [100, 1024 * 1024] as const;
 const PATIENCE_MS = 5_000;
@@ -16,11 +16,16 @@ export async function checkAnswers(
   ports: { readonly proxy: number; readonly origin: number },
 ): Promise<void> {
   if (work.kind === 'http' || work.kind === 'idle') {
-    await checkHttp(ports.proxy, ports.origin, isTls(work));
+    await checkHttp(ports.proxy, ports.origin, work);
     return;
   }
   // Our generators verify every byte of a first exchange, and end with an error when one is wrong.
-  const { errors } = await runLoad(tools, { work: sample(work), port: ports.proxy, seconds: 0.1 });
+  const { errors } = await runLoad(tools, {
+    work: sample(work),
+    port: ports.proxy,
+    targetPort: ports.origin,
+    seconds: 0.1,
+  });
   if (errors.length > 0) throw new Error(errors.join(', '));
 }
 
@@ -32,15 +37,19 @@ function sample(work: Exclude<Work, { readonly kind: 'http' | 'idle' }>): Work {
       return work;
     case 'tcp-echo':
       return { ...work, connections: 4, bytes: 4_096, arrival };
+    case 'tunnels':
+      return { ...work, clients: 4, bytes: 4_096, arrival };
     case 'udp-echo':
       return { ...work, flows: 4, outstanding: 2, bytes: 1_400, arrival };
   }
 }
 
 /** A small and a large body, twice on one kept-alive connection. */
-async function checkHttp(proxyPort: number, originPort: number, isSecure: boolean): Promise<void> {
+async function checkHttp(proxyPort: number, originPort: number, work: Work): Promise<void> {
   const settings = { keepAlive: true, maxSockets: 1 };
-  const agent = isSecure ? new SecureAgent({ ...settings, ...ANYONE }) : new Agent(settings);
+  const host = `127.0.0.1:${originPort}`;
+  const before = isForward(work) ? `http://${host}` : '';
+  const agent = isTls(work) ? new SecureAgent({ ...settings, ...ANYONE }) : new Agent(settings);
   const originAgent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
     for (const size of [...SIZES, ...SIZES]) {
@@ -49,7 +58,8 @@ async function checkHttp(proxyPort: number, originPort: number, isSecure: boolea
       if (expected.status !== 200 || expected.body.length !== size) {
         throw new Error(`the origin itself answers ${path} wrongly`);
       }
-      const answer = await fetchBytes(proxyPort, path, agent);
+      const headers = isForward(work) ? { Host: host } : {};
+      const answer = await fetchBytes(proxyPort, before + path, agent, headers);
       if (answer.status !== 200) throw new Error(`${path} was answered with ${answer.status}`);
       if (!answer.body.equals(expected.body)) throw new Error(`${path} came with the wrong body`);
     }
@@ -63,9 +73,10 @@ function fetchBytes(
   port: number,
   path: string,
   agent: Agent,
+  headers: OutgoingHttpHeaders = {},
 ): Promise<{ readonly status: number | undefined; readonly body: Buffer }> {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path, agent, timeout: PATIENCE_MS };
+    const options = { host: '127.0.0.1', port, path, agent, headers, timeout: PATIENCE_MS };
     const ask = agent instanceof SecureAgent ? getSecurely : get;
     const request = ask(options, (response) => {
       const chunks: Buffer[] = [];

@@ -1,5 +1,5 @@
-// The Sluice configuration of a case: one listener, one pool with one target. What rivals are started with is made
-// from the same one.
+// The Sluice configuration of a case: one listener, one pool with one target; or a forward proxy. What rivals are
+// started with is made from the same one, but for forward proxies (squid.ts).
 import { userInfo } from 'node:os';
 import { parse } from 'yaml';
 import type { Config } from '../config/config.ts';
@@ -52,14 +52,24 @@ export function writeConfig(relay: Relay): string {
     idleTimeout: ${PATIENCE_SECONDS}s`,
     udp: `
     idleTimeout: ${UDP_PATIENCE_SECONDS}s`,
+    // It tells destinations what Squid tells them by default: Via and X-Forwarded-For.
+    forward: `
+    privateDestinations: ["127.0.0.0/8"]
+    connectPorts: ["1-65535"]
+    anonymity: transparent
+    splice: ${splice}
+    timeouts: { keepAlive: ${PATIENCE_SECONDS}s }`,
   } as const satisfies Record<Protocol, string>;
   return `shutdownGrace: 1s
 ${loop ? `loop: ${loop}\n` : ''}listeners:
   bench:
     address: 127.0.0.1:${listenPort}
-    protocol: ${certificate ? 'https' : protocol}
-    pool: origin${settings[protocol]}${certificate ? tlsSettings(certificate) : ''}
-pools:
+    protocol: ${certificate ? 'https' : protocol}${protocol === 'forward' ? '' : '\n    pool: origin'}${settings[protocol]}${certificate ? tlsSettings(certificate) : ''}
+${protocol === 'forward' ? '' : pool(targetPort)}`;
+}
+
+function pool(targetPort: number): string {
+  return `pools:
   origin:
     targets: ["127.0.0.1:${targetPort}"]
     keepAlive: { maxIdle: ${MOST_CLIENTS} }

@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Relay } from './configuration.ts';
 
-export type Protocol = 'http' | 'tcp' | 'udp';
+export type Protocol = 'http' | 'tcp' | 'udp' | 'forward';
 export type Splice = 'auto' | 'never' | 'always';
 export type Loop = 'epoll' | 'io_uring';
 

@@ -4,6 +4,7 @@ import { haproxy, haproxySplice } from './haproxy.ts';
 import { nginx } from './nginx.ts';
 import { fastifyHttpProxy, httpProxy } from './package-proxies.ts';
 import { js, LAYERS, native, nativeEpoll, uws } from './sluice.ts';
+import { squid } from './squid.ts';
 
 export const CONTESTANTS: readonly Contestant[] = [
   native,
@@ -14,6 +15,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   nginx,
   haproxy,
   haproxySplice,
+  squid,
   httpProxy,
   fastifyHttpProxy,
   direct,

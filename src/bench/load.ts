@@ -5,7 +5,15 @@ import { autocannon, wrk } from './http-drivers.ts';
 import { ROOT } from './installation.ts';
 import type { Processes } from './processes.ts';
 import type { HttpDriver, Latency } from './report.ts';
-import { type Arrival, arrivalOf, httpPath, isPlain, type TlsWay, type Work } from './work.ts';
+import {
+  type Arrival,
+  arrivalOf,
+  httpPath,
+  isForward,
+  isPlain,
+  type TlsWay,
+  type Work,
+} from './work.ts';
 
 export interface LoadResult {
   readonly work: number;
@@ -33,6 +41,8 @@ export interface LoadTools {
 export interface LoadTask {
   readonly work: Work;
   readonly port: number;
+  /** Of the origin: a forward proxy has to be told. */
+  readonly targetPort: number;
   readonly seconds: number;
 }
 
@@ -58,6 +68,8 @@ export function runLoad(tools: LoadTools, task: LoadTask): Promise<LoadResult> {
       return tcpBulk(tools, task, work);
     case 'tcp-echo':
       return tcpEcho(tools, task, work);
+    case 'tunnels':
+      return tunnels(tools, task, work);
     case 'udp-echo':
       return udpEcho(tools, task, work);
     case 'idle':
@@ -108,7 +120,8 @@ interface Output {
 }
 
 async function http(tools: LoadTools, task: LoadTask, work: WorkOf<'http'>): Promise<LoadResult> {
-  // The other drivers have no open loop, no say in what TLS is agreed on, and keep their connections.
+  // The other drivers have no open loop, no say in what TLS is agreed on, keep their connections, and know of no
+  // forward proxy.
   if (work.arrival.kind === 'closed' && isPlain(work) && tools.driver !== 'native') {
     return await (tools.driver === 'wrk' ? wrk : autocannon)(tools, task, work);
   }
@@ -155,6 +168,23 @@ async function tcpEcho(
   return result(raw, raw.totalMessages, raw.messages);
 }
 
+async function tunnels(
+  tools: LoadTools,
+  task: LoadTask,
+  { clients, bytes, arrival }: WorkOf<'tunnels'>,
+): Promise<LoadResult> {
+  const raw = await run<Output & { readonly messages: number; readonly totalMessages: number }>(
+    tools,
+    task,
+    'load-tcp',
+    [
+      ...['--mode', 'connect', '--connections', `${clients}`, '--size', `${bytes}`],
+      ...arrivals(arrival),
+    ],
+  );
+  return result(raw, raw.totalMessages, raw.messages);
+}
+
 async function udpEcho(
   tools: LoadTools,
   task: LoadTask,
@@ -180,7 +210,7 @@ function arrivals(arrival: Arrival): readonly string[] {
 
 async function run<Shape extends Output>(
   { processes, cores }: LoadTools,
-  { work, port, seconds }: LoadTask,
+  { work, port, targetPort, seconds }: LoadTask,
   name: GeneratorName,
   parameters: readonly string[],
 ): Promise<Shape> {
@@ -188,6 +218,7 @@ async function run<Shape extends Output>(
   const program = processes.start(name, cores, [
     generator(name),
     ...['--to', `127.0.0.1:${port}`, '--seconds', seconds.toFixed(3)],
+    ...(isForward(work) ? ['--origin', `127.0.0.1:${targetPort}`] : []),
     ...['--warmup', (seconds * WARMUP_SHARE).toFixed(3)],
     ...(isOpen ? ['--histogram'] : []),
     ...parameters,
@@ -206,7 +237,7 @@ function result(raw: Output, work: number, sampled: number): LoadResult {
     'connections closed early': closed,
     'never answered': stalled,
     'connections not made': connectFailures,
-    'handshakes that failed': handshakeFailures,
+    'handshakes or tunnels that failed': handshakeFailures,
   })
     .filter(([, count]) => count > 0)
     .map(([kind, count]) => `${kind}: ${count}`);

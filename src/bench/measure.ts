@@ -103,7 +103,8 @@ const PEAK_RUNS = 3;
 /** The rate of the case's work in a closed loop, through a contestant that is up. */
 export async function peakRate(bench: Bench, running: Running, item: Case): Promise<number> {
   const { tools, pace } = bench;
-  const task = { work: item.work, port: running.port };
+  const { port, targetPort } = running;
+  const task = { work: item.work, port, targetPort };
   await runLoad(tools, { ...task, seconds: pace.warmupSeconds });
   const rates: number[] = [];
   for (let i = 0; i < PEAK_RUNS; i++) {
@@ -117,9 +118,10 @@ export async function peakRate(bench: Bench, running: Running, item: Case): Prom
 async function warmUp(bench: Bench, stage: Stage, item: Case): Promise<void> {
   for (const running of stage.ready) {
     bench.progress.doing(`${running.contestant.label}: warming up`);
-    const { port } = running;
+    const { port, targetPort } = running;
+    const seconds = bench.pace.warmupSeconds;
     try {
-      await runLoad(bench.tools, { work: item.work, port, seconds: bench.pace.warmupSeconds });
+      await runLoad(bench.tools, { work: item.work, port, targetPort, seconds });
     } catch (error) {
       await stage.dismiss(running, wordsOf(error));
     }
@@ -165,6 +167,7 @@ async function takeSample(
     const load = await runLoad(tools, {
       work: item.work,
       port: running.port,
+      targetPort: running.targetPort,
       seconds: secondsOf(item, pace),
     });
     const loadSeconds = (performance.now() - began) / 1_000;

@@ -93,6 +93,7 @@ export const SCENARIO_NAMES = [
   'engines',
   'rivals',
   'tls',
+  'forward',
   'strategies',
   'scale',
 ] as const;

@@ -13,6 +13,8 @@ export interface Running {
   readonly contestant: Contestant;
   readonly configuration: string;
   readonly port: number;
+  /** Of the origin. */
+  readonly targetPort: number;
   /** Null where nothing stands between the load and the origin. */
   readonly program: Program | null;
 }
@@ -28,7 +30,7 @@ let started = 0;
 export async function start(contestant: Contestant, options: StartOptions): Promise<Running> {
   const { processes, cores, targetPort } = options;
   if (contestant.prepare === null) {
-    return { contestant, configuration: '', port: targetPort, program: null };
+    return { contestant, configuration: '', port: targetPort, targetPort, program: null };
   }
   started += 1;
   const folder = join(processes.folder, `${contestant.id}-${started}`);
@@ -54,7 +56,7 @@ export async function start(contestant: Contestant, options: StartOptions): Prom
     await program.stop();
     throw new Error(`${contestant.label} ${how}: ${program.lastWords}`);
   }
-  return { contestant, configuration: prepared.configuration, port, program };
+  return { contestant, configuration: prepared.configuration, port, targetPort, program };
 }
 
 /** All its processes. A contestant that has ended, or lost its main process, is an error. */

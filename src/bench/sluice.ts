@@ -16,7 +16,7 @@ import { ROOT, sluiceVersion } from './installation.ts';
 
 const COMMAND = join(ROOT, 'bin', 'sluice.js');
 
-export const native = engine('native', ['http', 'tcp', 'udp']);
+export const native = engine('native', ['http', 'tcp', 'udp', 'forward']);
 /** Beside `native`, which waits on io_uring where it can: what that is worth. */
 export const nativeEpoll: Contestant = {
   ...native,
@@ -26,7 +26,7 @@ export const nativeEpoll: Contestant = {
   find: () => find('native', 'epoll'),
 };
 export const uws = engine('uws', ['http']);
-export const js = engine('js', ['http', 'tcp', 'udp']);
+export const js = engine('js', ['http', 'tcp', 'udp', 'forward']);
 
 export const LAYERS: readonly Contestant[] = [
   layer('native-tcp-copy', 'Sluice native, TCP, copying', 'tcp', 'never'),

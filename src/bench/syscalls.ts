@@ -96,6 +96,7 @@ async function trace(
     const { work, errors } = await runLoad(patient, {
       work: item.work,
       port: running.port,
+      targetPort: running.targetPort,
       seconds,
     });
     if (errors.length > 0) throw new Error(errors.join(', '));

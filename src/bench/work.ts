@@ -18,9 +18,24 @@ export type Work =
       readonly tls?: TlsWay;
       /** A connection for each request, without TLS. Left out: kept ones. */
       readonly isReused?: false;
+      /** A forward proxy is asked, in absolute form. */
+      readonly isForward?: true;
     }
   /** Work is counted in GB (10^9 bytes). */
-  | { readonly kind: 'tcp-bulk'; readonly mode: 'pull' | 'push'; readonly streams: number }
+  | {
+      readonly kind: 'tcp-bulk';
+      readonly mode: 'pull' | 'push';
+      readonly streams: number;
+      /** Through tunnels that a forward proxy opens, before the sample. */
+      readonly isForward?: true;
+    }
+  /** A tunnel for each message: connect to a forward proxy, CONNECT, a message and its echo, close. */
+  | {
+      readonly kind: 'tunnels';
+      readonly clients: number;
+      readonly bytes: number;
+      readonly arrival: Arrival;
+    }
   | {
       readonly kind: 'tcp-echo';
       readonly connections: number;
@@ -39,9 +54,19 @@ export type Work =
 
 export const CLOSED: Arrival = { kind: 'closed' };
 
-/** Without TLS, on connections that are kept: what every driver can do. */
+/** Whether it is done through a forward proxy. */
+export function isForward(work: Work): boolean {
+  return work.kind === 'tunnels' || ('isForward' in work && work.isForward === true);
+}
+
+/** Without TLS, on connections that are kept, to no forward proxy: what every driver can do. */
 export function isPlain(work: Work): boolean {
-  return work.kind === 'http' && work.tls === undefined && work.isReused !== false;
+  return (
+    work.kind === 'http' &&
+    work.tls === undefined &&
+    work.isReused !== false &&
+    work.isForward === undefined
+  );
 }
 
 export function isTls(work: Work): boolean {

@@ -7,6 +7,8 @@ import { CONTESTANTS, contestantOf } from '../../src/bench/contestants.ts';
 import { coresForWorkers } from '../../src/bench/cores.ts';
 import { SCENARIO_NAMES } from '../../src/bench/report.ts';
 import { allCases } from '../../src/bench/scenarios/all.ts';
+import { squid } from '../../src/bench/squid.ts';
+import { isForward } from '../../src/bench/work.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 
 const EXTENTS = [
@@ -77,6 +79,12 @@ for (const extent of EXTENTS) {
       }
     });
 
+    it('go through a forward proxy where it is one that takes part', () => {
+      for (const { id, protocol, work } of cases) {
+        assert.equal(isForward(work), protocol === 'forward', id);
+      }
+    });
+
     it('ask for a port that the origin has, and the protocol that goes with it', () => {
       for (const item of cases) {
         const port = originPort(item);
@@ -95,7 +103,7 @@ describe('contestants', () => {
   });
 
   it('get a configuration that Sluice itself takes, in each protocol', () => {
-    for (const protocol of ['http', 'tcp', 'udp'] as const) {
+    for (const protocol of ['http', 'tcp', 'udp', 'forward'] as const) {
       for (const splice of ['auto', 'never', 'always'] as const) {
         const relay = {
           protocol,
@@ -111,6 +119,28 @@ describe('contestants', () => {
       }
     }
     assert.throws(() => parseConfig({}));
+  });
+
+  it('are forward proxies for loopback, CONNECT to any port included, where that is the work', () => {
+    const relay = {
+      protocol: 'forward',
+      splice: 'auto',
+      workers: 1,
+      listenPort: 1_080,
+      targetPort: 81,
+      folder: '/x',
+    } as const;
+    const listener = configOf(relay).listeners.bench;
+    assert.ok(listener?.protocol === 'forward');
+    assert.deepEqual(listener.privateDestinations, [
+      { family: 'ipv4', host: '127.0.0.0', bits: 8 },
+    ]);
+    assert.deepEqual(listener.connectPorts, [{ first: 1, last: 65_535 }]);
+    const { configuration = '', command = [] } = squid.prepare?.(relay) ?? {};
+    assert.match(configuration, /^http_port 127\.0\.0\.1:1080\nworkers 1\n/);
+    assert.match(configuration, /^cache deny all\naccess_log none\ncache_store_log none\n/m);
+    // One process: there is no daemon beside it.
+    assert.ok(command.includes('-N'));
   });
 
   it('get one version, cipher and curve of TLS where they are to end it', () => {

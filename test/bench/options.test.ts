@@ -14,7 +14,7 @@ function options(...parameters: string[]): RunOptions {
 describe('options of a run', () => {
   it('takes everything by default', () => {
     const { cases, hasStrategies, contestants, network, driver, out } = options();
-    for (const scenario of ['layers', 'engines', 'rivals', 'tls', 'scale']) {
+    for (const scenario of ['layers', 'engines', 'rivals', 'tls', 'forward', 'scale']) {
       assert.ok(
         cases.some((id) => id.startsWith(`${scenario}/`)),
         scenario,

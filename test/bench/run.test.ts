@@ -172,6 +172,31 @@ describe('a run', () => {
     assert.ok(notes.some((note) => /OpenSSL|libssl-dev/.test(note)));
   });
 
+  const noSquid = findProgram('squid') === null && 'LOUDLY SKIPPED: squid is not installed';
+  it('measures forward proxies', { timeout: 120_000, skip: noSquid }, async () => {
+    const out = join(folder, 'forward');
+    const run = bench(
+      ...['--scenario', 'forward', '--proxies', 'squid', '--rounds', '1', '--seconds', '0.2'],
+      ...['--out', out],
+    );
+    const [code] = await once(run.child, 'close');
+    assert.equal(code, 0, run.text());
+    const { cases, notes } = readReport(out);
+    assert.ok(cases.length >= 4);
+    for (const { id, samples, absent, configuration, configurations } of cases) {
+      assert.deepEqual(absent, {}, id);
+      assert.match(configuration ?? '', /protocol: forward/);
+      assert.match(configurations.squid ?? '', /^cache deny all$/m);
+      assert.ok(samples.length > 0);
+      for (const sample of samples) {
+        assert.deepEqual(sample.errors, [], `${id}: ${sample.contestant}`);
+        assert.ok(isUsable(sample) && sample.work > 0 && sample.cpuSeconds > 0);
+      }
+    }
+    assert.ok(notes.some((note) => /requests\/s in absolute form, .* tunnels\/s/.test(note)));
+    await untilNobodyLives(run);
+  });
+
   it('counts a fixed rate, not what a closed loop would reach', { timeout: 60_000 }, async () => {
     const out = join(folder, 'rate');
     const { child, text } = bench(

@@ -40,6 +40,7 @@ export const SCENARIO_TITLES: Readonly<Record<ScenarioName, string>> = {
   engines: 'Engines: one configuration, each engine',
   rivals: 'Rivals: other proxies at the same work',
   tls: 'TLS: what it costs to end it here',
+  forward: 'Forward: a proxy between people and the internet',
   strategies: 'Strategies: what a pick costs, and how evenly it spreads',
   scale: 'Scale: how cost grows',
 };

@@ -40,6 +40,8 @@ const FIXED: Readonly<Record<string, number>> = {
   uws: 1,
   js: 2,
   nginx: 3,
+  // A rival of forward proxies, which never meets nginx.
+  squid: 3,
   haproxy: 4,
   'haproxy-splice': 5,
   'http-proxy': 6,

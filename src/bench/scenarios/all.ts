@@ -1,6 +1,7 @@
 // Every case of every scenario, in the order in which they run.
 import type { Case, Extent } from '../cases.ts';
 import { engineCases } from './engines.ts';
+import { forwardCases } from './forward.ts';
 import { layerCases } from './layers.ts';
 import { rivalCases } from './rivals.ts';
 import { scaleCases } from './scale.ts';
@@ -12,6 +13,7 @@ export function allCases(extent: Extent): readonly Case[] {
     ...engineCases(),
     ...rivalCases(extent),
     ...tlsCases(extent),
+    ...forwardCases(extent),
     ...scaleCases(extent),
   ];
 }
