@@ -20,6 +20,8 @@ export interface Capabilities {
   readonly tls: boolean;
   /** PROXY headers, accepted by listeners and sent to targets. */
   readonly proxyProtocol: boolean;
+  /** Forward proxies to which netfilter redirects connections. */
+  readonly transparent: boolean;
 }
 
 /** What the workers of the native engine wait on. */
@@ -66,6 +68,17 @@ export interface TargetState {
   readonly inFlight: number;
 }
 
+/** What a user of forward proxies has used since the engine started; `bytesToday` since midnight, local time. */
+export interface UserState {
+  /** Requests and tunnels at this time, over all workers. */
+  readonly active: number;
+  readonly requests: number;
+  /** Towards destinations, and back. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly bytesToday: number;
+}
+
 export interface Engine {
   readonly name: EngineName;
   readonly capabilities: Capabilities;
@@ -92,6 +105,9 @@ export interface Engine {
 
   /** One entry a target of the plan last applied, in order. */
   targetStates(): readonly TargetState[];
+
+  /** One entry a user of the plan last applied: its tables of users in order, and those of each in order. */
+  userStates(): readonly UserState[];
 
   /**
    * Stops accepting, lets what is in flight finish (HTTP answers get `Connection: close`) for up to `graceMs`,

@@ -76,6 +76,11 @@ export function checkCapabilities(
     if (proxyProtocol !== 'off' && !capabilities.proxyProtocol) {
       refuse(name, `${at}.proxyProtocol: ${proxyProtocol}`, (able) => able.proxyProtocol);
     }
+    const isTransparent =
+      listener.forward !== null && plan.forwards[listener.forward]?.isTransparent === true;
+    if (isTransparent && !capabilities.transparent) {
+      refuse(name, `${at}.transparent: true`, (able) => able.transparent);
+    }
     if (address.family === 'unix' && !capabilities.unixListeners) {
       refuse(name, `${at}.address: unix:${address.host}`, (able) => able.unixListeners);
     }

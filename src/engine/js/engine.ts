@@ -7,6 +7,7 @@ import type { LiveListener } from '../shared/live-plan.ts';
 import { OneThreadEngine } from '../shared/one-thread-engine.ts';
 import { listenForward } from './forward-listener.ts';
 import { listenHttp } from './http-listener.ts';
+import { serveSocks } from './socks.ts';
 import { listenTcp } from './tcp-listener.ts';
 import { listenUdp } from './udp-listener.ts';
 
@@ -17,6 +18,7 @@ export const JS_CAPABILITIES: Capabilities = {
   unixListeners: true,
   tls: true,
   proxyProtocol: true,
+  transparent: false,
 };
 
 export function createJsEngine({ oracle }: EngineOptions): Engine {
@@ -33,7 +35,7 @@ function bind(listener: LiveListener): Promise<Listening> {
     case 'http':
       return listenHttp(listener);
     case 'forward':
-      return listenForward(listener, null);
+      return listenForward(listener, serveSocks);
     default:
       return assertNever(protocol);
   }

@@ -13,6 +13,7 @@ import type {
   LoopInUse,
   Oracle,
   TargetState,
+  UserState,
 } from '../engine.ts';
 import type { NativeAddon, NativeEngine, NativeFailure } from './addon.d.ts';
 import { loadAddon } from './load.ts';
@@ -25,6 +26,7 @@ export const NATIVE_CAPABILITIES: Capabilities = {
   unixListeners: true,
   tls: true,
   proxyProtocol: true,
+  transparent: true,
 };
 
 /** Without a control plane names have no addresses and no password is right. */
@@ -32,6 +34,9 @@ const NOBODY: Oracle = {
   addressesOf: async () => ({ addresses: [], ttlMs: 0, error: 'name_not_found' }),
   isPassword: async () => false,
 };
+
+/** Doubles that the addon tells of a user. */
+const USER_STRIDE = 6;
 
 /** How often the main thread looks whether the workers have got somewhere. */
 const POLL_MS = 5;
@@ -115,6 +120,18 @@ class AddonEngine implements Engine {
     return Array.from({ length: count }, (_, i) => {
       const ejectedForMs = pairs[2 * i] ?? 0;
       return { isEjected: ejectedForMs > 0, ejectedForMs, inFlight: pairs[2 * i + 1] ?? 0 };
+    });
+  }
+
+  userStates(): readonly UserState[] {
+    const count = this.#plan?.users.reduce((sum, { users }) => sum + users.length, 0) ?? 0;
+    const cells = new Float64Array(count * USER_STRIDE);
+    this.#native.userStates(cells);
+    return Array.from({ length: count }, (_, i) => {
+      const [active = 0, requests = 0, bytesIn = 0, bytesOut = 0, bytesToday = 0] = cells.subarray(
+        USER_STRIDE * i,
+      );
+      return { active, requests, bytesIn, bytesOut, bytesToday };
     });
   }
 

@@ -3,17 +3,7 @@
 // are owned by EntityTable (live-plan.ts), users by a LivePlan.
 import type { ErrorCode } from '../../contract/codes.ts';
 import type { PlanUser } from '../../plan/plan.ts';
-
-/** Since the engine started, but for bytesToday: since midnight, local time. */
-export interface UserUse {
-  /** Requests and tunnels at this time. */
-  readonly active: number;
-  readonly requests: number;
-  /** Towards destinations, and back. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly bytesToday: number;
-}
+import type { UserState } from '../engine.ts';
 
 export class Account {
   active = 0;
@@ -25,7 +15,7 @@ export class Account {
   paidUntilMs = 0;
   #day = localDay();
 
-  get use(): UserUse {
+  get state(): UserState {
     this.turnDay();
     const { active, requests, bytesIn, bytesOut, bytesToday } = this;
     return { active, requests, bytesIn, bytesOut, bytesToday };

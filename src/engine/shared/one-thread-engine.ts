@@ -4,11 +4,17 @@
 import { formatAddress, type SocketAddress } from '../../contract/address.ts';
 import { SluiceError } from '../../contract/errors.ts';
 import type { Plan, PlanListener } from '../../plan/plan.ts';
-import type { Capabilities, Engine, EngineName, Oracle, TargetState } from '../engine.ts';
+import type {
+  Capabilities,
+  Engine,
+  EngineName,
+  Oracle,
+  TargetState,
+  UserState,
+} from '../engine.ts';
 import { AccessLogs } from './access-log.ts';
 import type { Listening } from './listening.ts';
 import { EntityTable, type LiveListener, LivePlan } from './live-plan.ts';
-import type { UserUse } from './live-user.ts';
 
 export interface OneThreadParts {
   readonly name: EngineName;
@@ -58,9 +64,9 @@ export class OneThreadEngine implements Engine {
     return this.#live?.targets.map((target) => target.state(nowMs)) ?? [];
   }
 
-  userStates(): readonly UserUse[] {
+  userStates(): readonly UserState[] {
     const users = this.#live?.users.flatMap((table) => [...table.values()]) ?? [];
-    return users.map(({ account }) => account.use);
+    return users.map(({ account }) => account.state);
   }
 
   close(graceMs: number): Promise<void> {

@@ -15,6 +15,7 @@ export const UWS_CAPABILITIES: Capabilities = {
   unixListeners: true,
   tls: false,
   proxyProtocol: false,
+  transparent: false,
 };
 
 /** Throws SluiceError `engine_unavailable` where uWebSockets.js is not installed. */

@@ -36,6 +36,7 @@ const engine: Engine = {
     unixListeners: true,
     tls: false,
     proxyProtocol: false,
+    transparent: false,
   },
   workers: 1,
   apply: () => Promise.resolve([]),
@@ -45,6 +46,7 @@ const engine: Engine = {
     const errors = 7 * STATS_STRIDE + COUNTERS.length;
     into[errors + ERROR_CODE_NAMES.indexOf('connect_refused')] = 3;
   },
+  userStates: () => [],
   targetStates: () => [
     { isEjected: false, ejectedForMs: 0, inFlight: 1 },
     { isEjected: false, ejectedForMs: 0, inFlight: 0 },
