@@ -3,16 +3,12 @@
 // the other tests of net/ ask of both loops.
 #include "net/ring.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
-#include <cstddef>
 #include <list>
 
 #include "net/pump.h"
+#include "test/forbidden.h"
 #include "test/net/loopback.h"
 
 using namespace sluice;
@@ -43,6 +39,12 @@ struct Rig {
   Far far;
 };
 
+Connection connectUnix() {
+  int ends[2] = {-1, -1};
+  CHECK_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
 /// A connection that is soon full.
 Connection connectNarrowly() {
   Connection connection = connectLoopback();
@@ -66,19 +68,6 @@ std::string fill(Rig& rig, std::size_t pieceBytes) {
     }
     rig.turning.turn();
   }
-}
-
-/// From now on the kernel answers EPERM to this process's thread, as a container's filter does.
-bool forbidRings() {
-  sock_filter steps[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program{.len = std::size(steps), .filter = steps};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 /// A byte goes through a stream of the loop.
@@ -108,26 +97,12 @@ TEST("a loop that is refused a ring says why and goes on with epoll") {
 }
 
 TEST("a loop in a process that may have no ring says so and goes on with epoll") {
-  const pid_t child = ::fork();
-  CHECK(child >= 0);
-  if (child == 0) {
-    // 0 = as it should be; 2 = no filter can be set here.
-    int outcome = 2;
-    if (forbidRings()) {
-      net::Loop loop;
-      loop.useRing();
-      const bool isSaid = loop.ringProblem() == "io_uring_setup: Operation not permitted";
-      outcome = isSaid && loop.ring() == nullptr && carriesBytes(loop) ? 0 : 1;
-    }
-    ::_exit(outcome);
-  }
-  int status = 0;
-  CHECK_EQ(::waitpid(child, &status, 0), child);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
-    std::printf("native: SKIPPED without a ring: no seccomp filter can be set here\n");
-    return;
-  }
-  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  checkWithout(__NR_io_uring_setup, [] {
+    net::Loop loop;
+    loop.useRing();
+    return loop.ringProblem() == "io_uring_setup: Operation not permitted" &&
+           loop.ring() == nullptr && carriesBytes(loop);
+  });
 }
 
 TEST("small sends of a turn arrive together and in order, at its end on a ring") {
@@ -341,6 +316,29 @@ TEST("a reset that follows held bytes is told while receiving is stopped") {
   rig.far.reset();
   rig.turning.until("the reset", [&] { return rig.owner.end.has_value(); });
   CHECK(rig.owner.end == net::StreamEnd::Reset);
+}
+
+TEST("an end or a reset that comes together with bytes is told of behind them") {
+  struct Way {
+    bool isUnix;
+    bool isReset;
+  };
+  for (const Way way : {Way{false, false}, Way{false, true}, Way{true, false}}) {
+    Connection connection = way.isUnix ? connectUnix() : connectLoopback();
+    Rig rig({}, std::move(connection));
+    rig.stream.startReceive();
+    // So that a ring's receive is in the kernel when they come.
+    rig.turning.settle();
+    rig.far.send("last");
+    if (way.isReset) {
+      rig.far.reset();
+    } else {
+      rig.far.close();
+    }
+    rig.turning.until("the end", [&] { return rig.owner.end.has_value(); });
+    CHECK_EQ(rig.owner.received, "last");
+    CHECK(rig.owner.end == (way.isReset ? net::StreamEnd::Reset : net::StreamEnd::Eof));
+  }
 }
 
 TEST("an end that was seen may be followed by a reset") {
