@@ -12,17 +12,25 @@
 // pass over a host hashes everything that it ends with; its key is drawn anew for every set, so that nobody can write a
 // list whose names collide. Bit n of the depths: there is a name of n labels, bit 31: of more than 30.
 
+import {
+  DOT,
+  depthBit,
+  type HashKey,
+  hashBackwards,
+  hashes,
+  isDepthIn,
+  MAX_NAME,
+} from './host-hash.ts';
+
 const MAGIC = 0x3153_4853;
 const HEADER = 40;
 /** Whatever a slot says, a record is read within the set. */
 const PADDING = 256;
 const MAX_RECORD_BYTES = 2 ** 30;
-const MAX_NAME = 253;
 const EXACT = 1;
 const SUBDOMAINS = 2;
 /** Half of the slots are empty, so that a name that is not there is missed after two or three. */
 const SLOTS_PER_NAME = 2;
-const DOT = 0x2e;
 
 export interface HostSetEntry {
   /** A name in the form of parseDestinationHost(). */
@@ -33,17 +41,13 @@ export interface HostSetEntry {
   readonly subdomains: boolean;
 }
 
-export type HashKey = readonly [number, number];
-
 /** Throws RangeError for what is no name, and for more than a set can hold. */
 export function buildHostSet(
   entries: Iterable<HostSetEntry>,
   key: HashKey = randomKey(),
 ): Uint8Array {
-  const builder = new Builder(key);
-  for (const { host, exact, subdomains } of entries) {
-    builder.add(host, (exact ? EXACT : 0) | (subdomains ? SUBDOMAINS : 0));
-  }
+  const builder = new HostSetBuilder(key);
+  for (const entry of entries) builder.add(entry);
   return builder.finish();
 }
 
@@ -122,7 +126,7 @@ export function hostSetOf(bytes: Uint8Array): HostSet {
 }
 
 /** Gathers records, each name once, in a table that doubles; lays the slots out at the end. */
-class Builder {
+export class HostSetBuilder {
   readonly #key: HashKey;
   #records = new Uint8Array(1 << 16);
   #used = 0;
@@ -135,11 +139,13 @@ class Builder {
   #exactDepths = 0;
   #subdomainDepths = 0;
 
-  constructor(key: HashKey) {
+  constructor(key: HashKey = randomKey()) {
     this.#key = key;
   }
 
-  add(host: string, flags: number): void {
+  /** Throws RangeError for what is no name, and for more than a set can hold. */
+  add({ host, exact, subdomains }: HostSetEntry): void {
+    const flags = (exact ? EXACT : 0) | (subdomains ? SUBDOMAINS : 0);
     const { length } = host;
     if (length === 0 || length > MAX_NAME)
       throw new RangeError(`${host} is not the name of a host`);
@@ -235,15 +241,6 @@ class Builder {
   }
 }
 
-/** Masks have a bit for each depth; the last one stands for all that are deeper. */
-function depthBit(depth: number): number {
-  return (1 << Math.min(depth, 31)) >>> 0;
-}
-
-function isDepthIn(depths: number, depth: number): boolean {
-  return (depths & depthBit(depth)) !== 0;
-}
-
 /** floor(hash * slots / 2^32), in parts that a double holds exactly. */
 function firstSlot(hash: number, slots: number): number {
   const low = Math.floor(((hash & 0xffff) * slots) / 0x1_0000);
@@ -276,70 +273,3 @@ function randomKey(): HashKey {
 
 /** The host that is being looked for. */
 const asked = new Uint8Array(MAX_NAME);
-/** By depth: of the last so many labels of what was hashed last. */
-const hashes = new Uint32Array(MAX_NAME + 1);
-
-/**
- * HalfSipHash-1-3 (Aumasson, Bernstein) of the bytes from `to` down to `from`: of all of them, and of those behind each
- * dot whose depth is in `depths`, into `hashes`. Gives the number of labels.
- */
-function hashBackwards(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  [k0, k1]: HashKey,
-  depths: number,
-): number {
-  let v0 = k0 | 0;
-  let v1 = k1 | 0;
-  let v2 = 0x6c79_6765 ^ k0;
-  let v3 = 0x7465_6462 ^ k1;
-  /** Bytes that do not make up a word yet. */
-  let word = 0;
-  let depth = 1;
-  for (let i = to - 1; i >= from; i--) {
-    const byte = bytes[i] ?? 0;
-    const length = to - 1 - i;
-    if (byte === DOT) {
-      if (isDepthIn(depths, depth)) hashes[depth] = finish(v0, v1, v2, v3, word | (length << 24));
-      depth++;
-    }
-    word |= byte << (8 * (length & 3));
-    if ((length & 3) !== 3) continue;
-    v3 ^= word;
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-    v0 ^= word;
-    word = 0;
-  }
-  hashes[depth] = finish(v0, v1, v2, v3, word | ((to - from) << 24));
-  return depth;
-}
-
-function finish(a: number, b: number, c: number, d: number, last: number): number {
-  let [v0, v1, v2, v3] = [a, b, c, d ^ last];
-  for (let round = 0; round < 4; round++) {
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-    if (round > 0) continue;
-    v0 ^= last;
-    v2 ^= 0xff;
-  }
-  return (v1 ^ v3) >>> 0;
-}

@@ -1,15 +1,15 @@
 // Reads test/vectors, which native/test reads too.
 import { readFileSync } from 'node:fs';
 
-/** The fields of each line, unescaped; bytes are characters of Latin-1. */
+/** The fields of each line, unescapedd; bytes are characters of Latin-1. */
 export function readVectors(name: string): string[][] {
   return readFileSync(new URL(`../../vectors/${name}.txt`, import.meta.url), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split('\t').map(unescape));
+    .map((line) => line.split('\t').map(unescaped));
 }
 
-function unescape(field: string): string {
+function unescaped(field: string): string {
   if (field === "''") return '';
   return field.replace(
     /\\(?:x([0-9a-f]{2})|\*([0-9a-f]{2})([0-9]+);|\\)/g,
