@@ -191,8 +191,15 @@ class SocksConnection implements Flow {
     this.#step = users === null ? 'request' : 'login';
   }
 
-  async #verify({ name, password }: SocksLogin): Promise<void> {
+  /** What has come already stays with the socket, so that its end is not told before it is read. */
+  #wait(): void {
     this.#step = 'waiting';
+    if (this.#input.length > 0) this.#socket.unshift(this.#input);
+    this.#input = Buffer.alloc(0);
+  }
+
+  async #verify({ name, password }: SocksLogin): Promise<void> {
+    this.#wait();
     const [nameText, passwordText] = [decodeText(name), decodeText(password)];
     const { users } = this.#options.forward;
     const user = await users?.find(nameText ?? '', passwordText ?? '');
@@ -206,7 +213,6 @@ class SocksConnection implements Flow {
     this.#record.user = user.name;
     this.#socket.write(writeLoginReply(true));
     this.#step = 'request';
-    this.#advance();
     if (this.#socket.readableEnded) this.#onEnd();
     else this.#onReadable();
   }
@@ -215,7 +221,7 @@ class SocksConnection implements Flow {
 
   #serve({ command, address }: SocksRequest): void {
     clearTimeout(this.#deadline);
-    this.#step = 'waiting';
+    this.#wait();
     if (address.type === 'unknown') {
       this.#refuse('socks_malformed', SOCKS_REPLIES.addressTypeUnsupported);
     } else if (command === SOCKS_COMMANDS.connect) {
@@ -291,7 +297,7 @@ class SocksConnection implements Flow {
         : writeReply(SOCKS_REPLIES.succeeded, addressOf(localAddress, localPort)),
     );
     this.#stopReading();
-    tunnel.relay(this.#socket, this.#input, (code) => {
+    tunnel.relay(this.#socket, NO_BYTES, (code) => {
       if (code === 'upstream_reset') this.#record.failed(code, false);
       this.#end(code);
     });
@@ -368,6 +374,8 @@ class SocksConnection implements Flow {
   }
 }
 
+/** What came early is in the socket. */
+const NO_BYTES = Buffer.alloc(0);
 /** SOCKS has no Host. */
 const NO_AUTHORITY = { authority: '' } as const;
 
