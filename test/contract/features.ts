@@ -2,6 +2,7 @@
 import type { Feature } from './case.ts';
 import { accessLogs } from './cases/access-log.ts';
 import { balance, ejections } from './cases/balance.ts';
+import { forwardHttp } from './cases/forward-http.ts';
 import { httpAborts } from './cases/http-aborts.ts';
 import { httpBodies } from './cases/http-bodies.ts';
 import { httpConnections } from './cases/http-connections.ts';
@@ -52,4 +53,5 @@ export const FEATURES: readonly Feature[] = [
   tlsTermination,
   tlsClientCertificates,
   tlsUpstream,
+  forwardHttp,
 ];

@@ -3,9 +3,10 @@
 import { parseConfig } from '../../src/config/parse.ts';
 import type { SocketAddress } from '../../src/contract/address.ts';
 import { loadCredentials } from '../../src/control/credentials.ts';
-import type { Engine, EngineOptions, TargetState } from '../../src/engine/engine.ts';
+import type { Engine, EngineOptions, Oracle, TargetState } from '../../src/engine/engine.ts';
 import { compile } from '../../src/plan/compile.ts';
 import type { Credentials } from '../../src/plan/credentials.ts';
+import { type ForwardFiles, NO_FORWARD_FILES } from '../../src/plan/forward-files.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { readStatsView, type StatsView } from './stats-view.ts';
 
@@ -13,6 +14,10 @@ export type CreateEngine = (options: EngineOptions) => Engine;
 
 export interface StartOptions {
   readonly workers?: number;
+  /** Whom forward proxies ask; without it they know no name and no password. */
+  readonly oracle?: Oracle;
+  /** What would have been read from the files that forward proxies name. */
+  readonly files?: Partial<ForwardFiles>;
 }
 
 export class RunningEngine {
@@ -21,20 +26,29 @@ export class RunningEngine {
   #plan!: Plan;
   #bound: readonly SocketAddress[] = [];
   #version = 0;
+  #files: ForwardFiles;
 
   constructor(create: CreateEngine, options: StartOptions = {}) {
     this.warnings = [];
+    this.#files = { ...NO_FORWARD_FILES, ...options.files };
     this.engine = create({
       workers: options.workers ?? 1,
       onWarning: (message) => this.warnings.push(message),
+      ...(options.oracle === undefined ? {} : { oracle: options.oracle }),
     });
+  }
+
+  /** What the next apply() finds in the files that forward proxies name. */
+  replaceFiles(files: Partial<ForwardFiles>): void {
+    this.#files = { ...this.#files, ...files };
   }
 
   /** Starts, or reloads. `supplied` is what comes from no file. */
   async apply(input: unknown, supplied: Partial<Credentials> = {}): Promise<void> {
     const config = parseConfig(input);
     const { credentials } = await loadCredentials(config);
-    const plan = compile(config, new Map(), this.#version + 1, { ...credentials, ...supplied });
+    const all = { ...credentials, ...supplied };
+    const plan = compile(config, new Map(), this.#version + 1, all, this.#files);
     this.#bound = await this.engine.apply(plan);
     this.#plan = plan;
     this.#version = plan.version;

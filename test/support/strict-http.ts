@@ -103,9 +103,11 @@ export function parseResponse(
   const { fields } = head.message;
   const framing = framingOf(fields);
   if (typeof framing === 'string') return bad(framing);
-  const hasNoBody = method === 'HEAD' || status < 200 || status === 204 || status === 304;
+  const isTunnel = method === 'CONNECT' && status >= 200 && status < 300;
+  const hasNoBody =
+    method === 'HEAD' || status < 200 || status === 204 || status === 304 || isTunnel;
   const start = head.message.end;
-  if ((status < 200 || status === 204) && framing.kind !== 'close') {
+  if ((status < 200 || status === 204 || isTunnel) && framing.kind !== 'close') {
     return bad(`${status} with a framing field`);
   }
   if (!hasNoBody && framing.kind === 'close' && !hasEnded) return { kind: 'partial' };
