@@ -16,6 +16,7 @@
         "native/net/file.cc",
         "native/net/io_uring.cc",
         "native/net/ktls.cc",
+        "native/net/ktls.cc",
         "native/net/listen.cc",
         "native/net/loop.cc",
         "native/net/peek.cc",
@@ -64,6 +65,7 @@
         "native/tls/session.cc",
         "native/tls/keyed_digest.cc",
         "native/tls/ticket_keys.cc",
+        "native/tls/write_keys.cc",
         "native/tls/write_keys.cc",
         # F3
         "native/upstream/names.cc",

@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "net/ktls.h"
+
 namespace sluice::net {
 
 namespace {
@@ -28,9 +30,22 @@ void Farewell::begin(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept {
     unsent.clear(loop.buffers());
     return;
   }
-  loop.arm(farewell->patience_, kPatienceMs);
-  if (!loop.watch(farewell->fd_.get(), kWritable, *farewell)) {
-    farewell->end();
+  farewell->wait();
+}
+
+void Farewell::beginGoodbye(Loop& loop, UniqueFd fd) noexcept {
+  ByteQueue nothing;
+  auto* farewell = new (std::nothrow) Farewell(loop, std::move(fd), nothing);
+  if (farewell != nullptr) {
+    farewell->owesCloseNotify_ = true;
+    farewell->wait();
+  }
+}
+
+void Farewell::wait() noexcept {
+  loop_.arm(patience_, kPatienceMs);
+  if (!loop_.watch(fd_.get(), kWritable, *this)) {
+    end();
   }
 }
 
@@ -57,6 +72,9 @@ void Farewell::onEvents(std::uint32_t) noexcept {
     } else if (errno != EINTR) {
       break;
     }
+  }
+  if (owesCloseNotify_ && sendRecord(fd_.get(), kAlertRecord, kCloseNotify) == RecordSent::NoRoom) {
+    return;
   }
   end();
 }

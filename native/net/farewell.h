@@ -13,12 +13,15 @@ class Farewell final : public Source, public TimerOwner, public Disposable {
  public:
   /// Takes `unsent` over, and gives up without memory.
   static void begin(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept;
+  /// A socket whose records the kernel seals, and has some to seal yet: close_notify follows them.
+  static void beginGoodbye(Loop& loop, UniqueFd fd) noexcept;
   /// Closes the socket, whatever is left.
   void end() noexcept;
 
  private:
   friend class Loop;
   Farewell(Loop& loop, UniqueFd fd, ByteQueue& unsent) noexcept;
+  void wait() noexcept;
   void onEvents(std::uint32_t events) noexcept override;
   void onTimer(Timer&) noexcept override { end(); }
   void dispose() noexcept override { delete this; }
@@ -26,6 +29,7 @@ class Farewell final : public Source, public TimerOwner, public Disposable {
   Loop& loop_;
   UniqueFd fd_;
   ByteQueue unsent_;
+  bool owesCloseNotify_ = false;
   Timer patience_;
   // In the loop's list:
   Farewell* next_ = nullptr;

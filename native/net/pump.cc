@@ -123,11 +123,17 @@ Pump::Step Pump::fill() noexcept {
 
 Pump::Step Pump::empty() noexcept {
   while (inPipe_ > 0) {
+    if (to_->isWireHeld()) {
+      return Step::Blocked;
+    }
     const ssize_t put = syscall::splice(pipe_.read.get(), to_->fd_.get(), inPipe_,
                                         SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     if (put > 0) {
       inPipe_ -= static_cast<std::size_t>(put);
       owner_.onPumped(*this, static_cast<std::size_t>(put));
+      if (!isRunning()) {
+        return Step::Ended;
+      }
       continue;
     }
     if (put < 0 && errno == EINTR) {
@@ -146,7 +152,7 @@ Pump::Step Pump::empty() noexcept {
 }
 
 bool Pump::passHeld() noexcept {
-  if (!to_->unsent_.isEmpty()) {
+  if (!to_->unsent_.isEmpty() || to_->isWireHeld()) {
     return false;
   }
   HeldBytes& held = from_->held_;
@@ -166,6 +172,9 @@ bool Pump::passHeld() noexcept {
     to_->wantsRoom_ = false;
     if (sent.taken > 0) {
       owner_.onPumped(*this, sent.taken);
+      if (!isRunning()) {
+        return false;
+      }
     }
     if (isHeldBlocked_) {
       return false;

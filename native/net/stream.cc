@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -78,7 +79,7 @@ Status Stream::watchInput() noexcept {
   return {};
 }
 
-Status Stream::connect(const SocketAddress& address) noexcept {
+Status Stream::connect(const SocketAddress& address, const SocketAddress* source) noexcept {
   const bool isUnix = address.family() == AddressFamily::Unix;
   if (Acceptor::isShedding()) {
     return Unexpected{Errc::OutOfDescriptors};
@@ -91,6 +92,14 @@ Status Stream::connect(const SocketAddress& address) noexcept {
     const int on = 1;
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  }
+  if (source != nullptr) {
+    // The port is chosen by connect(), when the other end is known: one serves many destinations.
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (::bind(fd.get(), source->raw(), source->length()) != 0) {
+      return Unexpected{connectError(errno)};
+    }
   }
   if (::connect(fd.get(), address.raw(), address.length()) != 0 && errno != EINPROGRESS) {
     // EAGAIN: a unix socket whose backlog is full does not queue a non-blocking connect.
@@ -168,10 +177,6 @@ SendResult Stream::send(std::span<const iovec> parts) noexcept {
   return sendNow(parts);
 }
 
-SendResult Stream::sendWire(std::string_view bytes) noexcept {
-  return sendNow(bytes);
-}
-
 SendResult Stream::sendNow(std::string_view bytes) noexcept {
   const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
   return sendNow({&part, 1});
@@ -206,6 +211,19 @@ SendResult Stream::sendNow(std::span<const iovec> parts) noexcept {
     }
   }
   return {.taken = taken, .isFailed = false};
+}
+
+RecordSent Stream::sendWireRecord(std::uint8_t type, std::string_view content) noexcept {
+  // The kernel may have taken what it has not sealed yet, and loses that when the socket is closed:
+  // while there is room, it has not.
+  pollfd one{.fd = fd_.get(), .events = POLLOUT, .revents = 0};
+  const bool hasRoom = ::poll(&one, 1, 0) > 0;
+  const RecordSent sent = hasRoom ? sendRecord(fd_.get(), type, content) : RecordSent::NoRoom;
+  isWireHeld_ = sent == RecordSent::NoRoom;
+  if (isWireHeld_ && ring_ != nullptr) {
+    awaitRoom();
+  }
+  return sent;
 }
 
 void Stream::shutdownWire() noexcept {
@@ -261,7 +279,28 @@ void Stream::closeAs(bool isOrderly) noexcept {
   hasInput_ = false;
   sawEnd_ = false;
   sawUrgent_ = false;
+  isWireHeld_ = false;
+  if (std::exchange(isGoodbyeDue_, false) && fd_.isOpen()) {
+    if (ring_ == nullptr) {
+      loop_.unwatch(fd_.get(), *this);
+    }
+    Farewell::beginGoodbye(loop_, std::move(fd_));
+  }
   fd_.reset();
+}
+
+UniqueFd Stream::release() noexcept {
+  SLUICE_ASSERT(filter_ == nullptr && outgoing_ == nullptr && incoming_ == nullptr);
+  loop_.unqueue(*this);
+  if (ring_ != nullptr) {
+    ring_->release(watch_);
+    ring_->release(room_);
+  } else {
+    loop_.unwatch(fd_.get(), *this);
+  }
+  UniqueFd fd = std::move(fd_);
+  close();
+  return fd;
 }
 
 SocketAddress Stream::localAddress() const noexcept {
@@ -366,6 +405,12 @@ void Stream::onRoom() noexcept {
       return;
     }
     if (!sendUnsent()) {
+      return;
+    }
+  }
+  if (isWireHeld_) {
+    filter_->onWireRoom();
+    if (!fd_.isOpen() || isWireHeld_) {
       return;
     }
   }

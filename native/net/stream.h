@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "net/held_bytes.h"
+#include "net/ktls.h"
 #include "net/loop.h"
 #include "net/socket_address.h"
 #include "net/stream_filter.h"
@@ -52,17 +53,29 @@ class Stream final : public Source {
 
   /// Takes an accepted, non-blocking socket.
   [[nodiscard]] Status adopt(UniqueFd fd) noexcept;
-  /// Begins to connect; onConnected() follows unless this fails at once.
-  [[nodiscard]] Status connect(const SocketAddress& address) noexcept;
+  /// Begins to connect; onConnected() follows unless this fails at once. `source`: our own address;
+  /// null = the kernel chooses.
+  [[nodiscard]] Status connect(const SocketAddress& address,
+                               const SocketAddress* source = nullptr) noexcept;
+  /// Gives the socket away. It must not be receiving; on a ring, after preferEdges().
+  [[nodiscard]] UniqueFd release() noexcept;
 
   void setOwner(StreamOwner& owner) noexcept { owner_ = &owner; }
   /// From now on bytes pass through `filter`, which the stream closes when it is closed itself. To
   /// be called before anything is received.
   void setFilter(StreamFilter& filter) noexcept;
+  /// On a ring: is not shot as long as little arrives, so that it may be released.
+  void preferEdges() noexcept { prefersEdges_ = true; }
   /// Bytes pass as they are again; what the filter holds is lost.
   void dropFilter() noexcept;
-  /// What is received is not what the wire carries: it must not be spliced.
+  /// What is received is not what the wire carries: it must not be spliced. Nor may what is sent,
+  /// unless takesSplice() says so.
   [[nodiscard]] bool isFiltered() const noexcept { return filter_ != nullptr; }
+  /// Whether `bytes` of plain content may be spliced into it: to be asked when there are as many,
+  /// since a filter may change for that how it sends.
+  [[nodiscard]] bool takesSplice(std::uint64_t bytes) noexcept {
+    return filter_ == nullptr || filter_->stepAside(bytes);
+  }
   /// The most that one onReceived() brings; at most the loop's scratch size.
   void setReceiveBytes(std::uint32_t bytes) noexcept { receiveBytes_ = bytes; }
 
@@ -91,7 +104,10 @@ class Stream final : public Source {
   // For the filter:
   [[nodiscard]] StreamOwner& owner() noexcept { return *owner_; }
   /// onSendRoom() or onWireRoom() follows when not all was taken.
-  [[nodiscard]] SendResult sendWire(std::string_view bytes) noexcept;
+  [[nodiscard]] SendResult sendWire(std::string_view bytes) noexcept { return sendNow(bytes); }
+  [[nodiscard]] SendResult sendWire(std::span<const iovec> parts) noexcept {
+    return sendNow(parts);
+  }
   /// FIN after what was sent.
   void shutdownWire() noexcept;
   /// Nothing more is to come from the wire.
@@ -100,6 +116,20 @@ class Stream final : public Source {
   void resumeLater() noexcept { loop_.queue(*this); }
   /// Only in close(): hands the socket over, to send what is left.
   void leaveTo(ByteQueue& unsent) noexcept;
+  /// What is sent on the wire is sealed by the kernel from now on; false: it goes on as before.
+  [[nodiscard]] bool sealWire(const SealKeys& keys) noexcept {
+    return sealInKernel(fd_.get(), keys);
+  }
+  [[nodiscard]] bool replaceWireKeys(const SealKeys& keys) noexcept {
+    return replaceSealKeys(fd_.get(), keys);
+  }
+  /// Only then: a record that is not of data. onWireRoom() follows when there is no room for it, and
+  /// until releaseWire() no pump sends.
+  [[nodiscard]] RecordSent sendWireRecord(std::uint8_t type, std::string_view content) noexcept;
+  void releaseWire() noexcept { isWireHeld_ = false; }
+  [[nodiscard]] bool isWireHeld() const noexcept { return isWireHeld_; }
+  /// Only in close(): the kernel still has something to seal for it, and close_notify is to follow.
+  void leaveToSayGoodbye() noexcept { isGoodbyeDue_ = true; }
 
  private:
   friend class Pump;
@@ -175,6 +205,9 @@ class Stream final : public Source {
   /// Has been full once: what it takes is to be known at once.
   bool sendsAtOnce_ = false;
   bool isShutdownDue_ = false;
+  /// A record of the filter's comes before all else that is sent.
+  bool isWireHeld_ = false;
+  bool isGoodbyeDue_ = false;
   /// Where the ring keeps what is deferred of it, if that is still its own.
   std::uint32_t deferred_ = 0;
   Ring::Handle room_ = Ring::kNone;

@@ -38,6 +38,10 @@ class StreamFilter {
   // From the stream, which has them from its owner:
   [[nodiscard]] virtual SendResult send(std::span<const iovec> parts) noexcept = 0;
   virtual void shutdownSend() noexcept = 0;
+  /// `bytes` are about to be sent: steps aside for what is sent, now and from now on, if it can and
+  /// that is worth its while. True: the kernel does its work, and bytes may be spliced into the
+  /// stream.
+  [[nodiscard]] virtual bool stepAside(std::uint64_t bytes) noexcept = 0;
   /// Holds what has arrived and the owner has not seen.
   [[nodiscard]] virtual bool hasHeld() const noexcept = 0;
   /// The owner receives again: passes on what is held, as far as it is wanted.

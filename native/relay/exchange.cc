@@ -315,6 +315,13 @@ void Exchange::onUpstreamRoom() noexcept {
   }
 }
 
+/// Asked last: a sink under TLS may change over to the kernel for it.
+bool Exchange::isWorthSplicing(net::Stream& sink, std::uint64_t remaining) noexcept {
+  const bool isForced = listener().splice == SpliceMode::Always;
+  return (isForced || remaining >= kSpliceFrom) &&
+         sink.takesSplice(isForced ? net::Pump::kNoLimit : remaining);
+}
+
 void Exchange::spliceRequest() noexcept {
   if (listener().splice == SpliceMode::Never || requestPump_.isRunning()) {
     return;
@@ -322,8 +329,7 @@ void Exchange::spliceRequest() noexcept {
   std::uint64_t remaining = 0;
   net::Stream* source = client_.spliceSource(remaining);
   net::Stream* sink = upstream_->spliceSink();
-  if (source == nullptr || sink == nullptr ||
-      (remaining < kSpliceFrom && listener().splice != SpliceMode::Always)) {
+  if (source == nullptr || sink == nullptr || !isWorthSplicing(*sink, remaining)) {
     return;
   }
   hasSentBody_ = true;
@@ -395,8 +401,7 @@ void Exchange::spliceResponse() noexcept {
   std::uint64_t remaining = 0;
   net::Stream* source = upstream_->spliceSource(remaining);
   net::Stream* sink = client_.spliceSink();
-  if (source == nullptr || sink == nullptr ||
-      (remaining < kSpliceFrom && listener().splice != SpliceMode::Always)) {
+  if (source == nullptr || sink == nullptr || !isWorthSplicing(*sink, remaining)) {
     return;
   }
   source->stopReceive();

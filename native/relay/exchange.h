@@ -88,6 +88,7 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
   void afterUpstreamSend(SendState state) noexcept;
   void afterClientSend(SendState state, bool isResponseEnd) noexcept;
   void armForProgress() noexcept;
+  [[nodiscard]] bool isWorthSplicing(net::Stream& sink, std::uint64_t remaining) noexcept;
   void spliceResponse() noexcept;
   void spliceRequest() noexcept;
   void complete() noexcept;

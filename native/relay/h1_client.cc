@@ -475,8 +475,7 @@ void H1Client::refuseRequest(Errc why) noexcept {
 }
 
 net::Stream* H1Client::spliceSink() noexcept {
-  const bool isPlain = out_.isEmpty() && !stream_.isFiltered();
-  return isPlain && responseFraming_ == BodyFraming::Length ? &stream_ : nullptr;
+  return out_.isEmpty() && responseFraming_ == BodyFraming::Length ? &stream_ : nullptr;
 }
 
 net::Stream* H1Client::spliceSource(std::uint64_t& remaining) noexcept {

@@ -166,8 +166,7 @@ void H1Upstream::onSendRoom(net::Stream&) noexcept {
 }
 
 net::Stream* H1Upstream::spliceSink() noexcept {
-  const bool isPlain = out_.isEmpty() && !stream_.isFiltered();
-  return isPlain && requestFraming_ == BodyFraming::Length ? &stream_ : nullptr;
+  return out_.isEmpty() && requestFraming_ == BodyFraming::Length ? &stream_ : nullptr;
 }
 
 // --- responses -----------------------------------------------------------------------------------

@@ -25,8 +25,7 @@ void Tunnel::start(const TunnelOptions& options, const FlowStats& stats,
   for (Direction* direction : {&up_, &down_}) {
     direction->from.setOwner(*this);
     direction->from.setReceiveBytes(kReceiveBytes);
-    direction->mayPump = options.splice != SpliceMode::Never && !direction->from.isFiltered() &&
-                         !direction->to.isFiltered();
+    direction->mayPump = options.splice != SpliceMode::Never && !direction->from.isFiltered();
   }
   up_.isEof = options.hasClientEnded;
   for (Direction* direction : {&up_, &down_}) {
@@ -87,7 +86,8 @@ void Tunnel::resume(Direction& direction) noexcept {
     closeDirection(direction);
     return;
   }
-  if (options_.splice == SpliceMode::Always && direction.mayPump) {
+  if (options_.splice == SpliceMode::Always && direction.mayPump &&
+      direction.to.takesSplice(net::Pump::kNoLimit)) {
     direction.pump.start(direction.from, direction.to, net::Pump::kNoLimit);
     return;
   }
@@ -102,6 +102,9 @@ void Tunnel::pumpIfBulky(Direction& direction, std::size_t received) noexcept {
     return;
   }
   direction.fullReceives = 0;
+  if (!direction.to.takesSplice(net::Pump::kNoLimit)) {
+    return;
+  }
   direction.from.stopReceive();
   direction.pump.start(direction.from, direction.to, net::Pump::kNoLimit);
 }

@@ -34,13 +34,15 @@ int readWire(BIO* bio, char* into, std::size_t size, std::size_t* got) noexcept 
 
 int writeWire(BIO* bio, const char* bytes, std::size_t size, std::size_t* taken) noexcept {
   BIO_clear_retry_flags(bio);
-  Domain& domain = static_cast<Session*>(BIO_get_data(bio))->domain();
+  Session& session = *static_cast<Session*>(BIO_get_data(bio));
+  Domain& domain = session.domain();
   *taken = std::min(size, domain.sealedRoom());
   if (*taken == 0) {
     BIO_set_retry_write(bio);
     return 0;
   }
   domain.seal(bytes, *taken);
+  session.noteSealed({bytes, *taken});
   return 1;
 }
 
@@ -63,6 +65,7 @@ std::shared_ptr<Domain> Domain::make() noexcept {
   BIO_meth_set_read_ex(domain->method_, readWire);
   BIO_meth_set_write_ex(domain->method_, writeWire);
   BIO_meth_set_ctrl(domain->method_, controlWire);
+  domain->kernelTls_ = net::probeKernelTls();
   domain->ticketCipher_ = EVP_CIPHER_fetch(domain->library_, "AES-256-CBC", nullptr);
   return domain->ticketCipher_ != nullptr ? domain : nullptr;
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include "net/ktls.h"
 #include "tls/openssl.h"
 
 namespace sluice::tls {
@@ -27,6 +28,8 @@ class Domain {
   ~Domain();
 
   [[nodiscard]] OSSL_LIB_CTX* library() noexcept { return library_; }
+  /// Of the kernel that this runs on, when the domain was made.
+  [[nodiscard]] const net::KernelTls& kernelTls() const noexcept { return kernelTls_; }
   [[nodiscard]] BIO_METHOD* wireMethod() noexcept { return method_; }
   [[nodiscard]] EVP_CIPHER* ticketCipher() noexcept { return ticketCipher_; }
 
@@ -47,6 +50,7 @@ class Domain {
   OSSL_LIB_CTX* library_ = nullptr;
   BIO_METHOD* method_ = nullptr;
   EVP_CIPHER* ticketCipher_ = nullptr;
+  net::KernelTls kernelTls_;
   std::size_t used_ = 0;
   std::array<char, kPlainBytes> plain_;
   std::array<char, kRecordBytes> gather_;

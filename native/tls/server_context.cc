@@ -97,6 +97,9 @@ bool ServerContext::addIdentity(const plan::ServerTls& terms,
   }
   SSL_CTX_set_session_id_context(context, bytesOf(scope_), static_cast<unsigned>(scope_.size()));
   setTickets(context, terms);
+  if (domain_->kernelTls().isOffered()) {
+    SSL_CTX_set_keylog_callback(context, Session::onKeyLog);
+  }
   SSL_CTX_set_client_hello_cb(context, onClientHello, this);
   SSL_CTX_set_alpn_select_cb(context, onAlpn, this);
   if (!identity.staples.empty()) {

@@ -11,8 +11,22 @@ namespace sluice::tls {
 
 namespace {
 
+/// From so many bytes on it pays to change over to the kernel; once that is done, from any.
+constexpr std::uint64_t kWorthChangingOver = 256 * 1024;
+/// KeyUpdate with update_not_requested, and with update_requested (RFC 8446, section 4.6.3).
+constexpr std::string_view kKeyUpdate{"\x18\0\0\1\0", 5};
+constexpr std::string_view kKeyUpdateRequest{"\x18\0\0\1\1", 5};
+
 net::SendResult failed() noexcept {
   return {.taken = 0, .isFailed = true};
+}
+
+std::size_t bytesIn(std::span<const iovec> parts) noexcept {
+  std::size_t total = 0;
+  for (const iovec& part : parts) {
+    total += part.iov_len;
+  }
+  return total;
 }
 
 } // namespace
@@ -43,6 +57,10 @@ Session* Session::make(net::Stream& stream, const std::shared_ptr<Domain>& domai
   BIO_set_init(wire, 1);
   SSL_set_bio(session->ssl_.get(), wire, wire);
   SSL_set_app_data(session->ssl_.get(), session);
+  if (SSL_CTX_get_keylog_callback(context) != nullptr) {
+    SSL_set_msg_callback(session->ssl_.get(), onMessage);
+    SSL_set_msg_callback_arg(session->ssl_.get(), session);
+  }
   stream.setFilter(*session);
   return session;
 }
@@ -175,6 +193,10 @@ bool Session::readOn() noexcept {
       return false;
     }
   }
+  if (mustEnd_) {
+    fail(Errc::None);
+    return false;
+  }
   switch (outcome) {
   case SSL_ERROR_NONE:
     return true;
@@ -293,10 +315,10 @@ net::SendResult Session::send(std::span<const iovec> parts) noexcept {
   if (isBroken_ || state_ == State::Failed || isGoodbyeSaid_) {
     return failed();
   }
-  std::size_t total = 0;
-  for (const iovec& part : parts) {
-    total += part.iov_len;
+  if (isSealedBelow_) {
+    return sendInPlain(parts);
   }
+  const std::size_t total = bytesIn(parts);
   std::size_t taken = 0;
   while (state_ == State::Open && taken < total && unsent_.isEmpty()) {
     const std::size_t sealed = sealParts(parts, taken);
@@ -359,6 +381,11 @@ std::size_t Session::sealParts(std::span<const iovec> parts, std::size_t skip) n
 /// Sends what the operation has written.
 void Session::flush() noexcept {
   std::string_view bytes = domain_->sealed();
+  if (isSealedBelow_) {
+    domain_->clearSealed();
+    sendOwed();
+    return;
+  }
   if (bytes.empty()) {
     return;
   }
@@ -374,6 +401,17 @@ void Session::flush() noexcept {
 }
 
 void Session::onWireRoom() noexcept {
+  if (stream_->isWireHeld()) {
+    stream_->releaseWire();
+    sendOwed();
+    if (mustEnd_ && state_ == State::Open) {
+      fail(Errc::None);
+      return;
+    }
+    if (stream_->isWireHeld()) {
+      return;
+    }
+  }
   if (!unsent_.isEmpty()) {
     const net::SendResult sent = stream_->sendWire(unsent_.view());
     unsent_.consume(loop_.buffers(), sent.taken);
@@ -385,7 +423,11 @@ void Session::onWireRoom() noexcept {
       return;
     }
   }
-  if (std::exchange(isFinDue_, false)) {
+  if (isFinDue_) {
+    if (!sayGoodbye()) {
+      return;
+    }
+    isFinDue_ = false;
     stream_->shutdownWire();
   }
   if (std::exchange(wantsRoom_, false)) {
@@ -393,22 +435,149 @@ void Session::onWireRoom() noexcept {
   }
 }
 
+// --- where the kernel seals ----------------------------------------------------------------------
+
+void Session::onKeyLog(const SSL* ssl, const char* line) noexcept {
+  Session& session = of(ssl);
+  session.keys_.onKeyLog(line, session.server_ != nullptr);
+}
+
+void Session::onMessage(int isWrite, int, int type, const void* bytes, std::size_t size, SSL*,
+                        void* self) noexcept {
+  auto& session = *static_cast<Session*>(self);
+  const std::string_view message{static_cast<const char*>(bytes), size};
+  if (isWrite == 1) {
+    session.noteWritten(type, message);
+  } else if (type == SSL3_RT_HANDSHAKE && message == kKeyUpdateRequest) {
+    // OpenSSL answers when it writes next, which it does not where the kernel seals.
+    session.owesKeyUpdate_ = session.isSealedBelow_;
+  }
+}
+
+void Session::noteWritten(int type, std::string_view bytes) noexcept {
+  if (isSealedBelow_) {
+    if (type == SSL3_RT_ALERT && bytes.size() == alert_.size()) {
+      std::copy(bytes.begin(), bytes.end(), alert_.begin());
+      owesAlert_ = true;
+    }
+  } else if (type == SSL3_RT_HEADER) {
+    keys_.onRecord(static_cast<std::uint8_t>(bytes.front()));
+  } else if (type == SSL3_RT_HANDSHAKE && state_ == State::Open &&
+             bytes.starts_with(kKeyUpdate.front())) {
+    staysAbove_ = !keys_.onKeyUpdate(domain_->library(), ssl_.get());
+  }
+}
+
+void Session::noteSealed(std::string_view bytes) noexcept {
+  // Since the handshake a record at a time: its head, then what it shows of its nonce.
+  constexpr std::size_t kHead = 5;
+  if (state_ == State::Open && !isSealedBelow_ && bytes.size() >= kHead + 8 &&
+      SSL_version(ssl_.get()) == TLS1_2_VERSION) {
+    keys_.onNonce(std::span<const unsigned char, 8>(bytesOf(bytes) + kHead, 8));
+  }
+}
+
+bool Session::stepAside(std::uint64_t bytes) noexcept {
+  if (isBroken_ || isGoodbyeSaid_ || state_ != State::Open) {
+    return false;
+  }
+  if (isSealedBelow_) {
+    return true;
+  }
+  // What is sealed and unsent goes before; halfway through a message from the other side the keys
+  // may be about to change.
+  if (staysAbove_ || bytes < kWorthChangingOver || !unsent_.isEmpty() ||
+      SSL_in_init(ssl_.get()) == 1 || SSL_want_write(ssl_.get()) ||
+      SSL_get_key_update_type(ssl_.get()) != SSL_KEY_UPDATE_NONE ||
+      SSL_CTX_get_keylog_callback(SSL_get_SSL_CTX(ssl_.get())) == nullptr) {
+    return false;
+  }
+  net::SealKeys keys;
+  const SSL_SESSION* session = SSL_get_session(ssl_.get());
+  // The kernel's records are of full size: not for a client that asked for small ones (RFC 6066).
+  staysAbove_ =
+      SSL_SESSION_get_max_fragment_length(session) != TLSEXT_max_fragment_length_DISABLED ||
+      !keys_.next(domain_->library(), ssl_.get(), keys) ||
+      !domain_->kernelTls().takes[static_cast<std::size_t>(keys.cipher)] ||
+      !stream_->sealWire(keys);
+  ERR_clear_error();
+  isSealedBelow_ = !staysAbove_;
+  if (staysAbove_ || !domain_->kernelTls().takesNewKeys || !keys.isTls13) {
+    keys_.forget();
+  }
+  return isSealedBelow_;
+}
+
+net::SendResult Session::sendInPlain(std::span<const iovec> parts) noexcept {
+  net::SendResult sent;
+  if (!stream_->isWireHeld()) {
+    sent = stream_->sendWire(parts);
+  }
+  isBroken_ = sent.isFailed;
+  wantsRoom_ = !sent.isFailed && sent.taken < bytesIn(parts);
+  return sent;
+}
+
+/// In OpenSSL's stead.
+void Session::sendOwed() noexcept {
+  if (owesKeyUpdate_ && !isBroken_ && !stream_->isWireHeld()) {
+    changeKeys();
+  }
+  if (owesAlert_ && !isBroken_ && !isGoodbyeSaid_ && !stream_->isWireHeld()) {
+    const net::RecordSent sent =
+        stream_->sendWireRecord(net::kAlertRecord, {alert_.data(), alert_.size()});
+    owesAlert_ = sent == net::RecordSent::NoRoom;
+    isBroken_ = sent == net::RecordSent::Failed;
+  }
+}
+
+/// The other side asked for it, and may be sent no data before (RFC 8446, section 4.6.3). Where the kernel
+/// takes no second key, or has none, the connection ends.
+void Session::changeKeys() noexcept {
+  if (!domain_->kernelTls().takesNewKeys) {
+    mustEnd_ = sayGoodbye();
+    isBroken_ = mustEnd_;
+    owesKeyUpdate_ = !mustEnd_;
+    return;
+  }
+  const net::RecordSent sent = stream_->sendWireRecord(net::kHandshakeRecord, kKeyUpdate);
+  if (sent == net::RecordSent::NoRoom) {
+    return;
+  }
+  owesKeyUpdate_ = false;
+  net::SealKeys keys;
+  isBroken_ = sent == net::RecordSent::Failed ||
+              !keys_.onKeyUpdate(domain_->library(), ssl_.get()) ||
+              !keys_.next(domain_->library(), ssl_.get(), keys) || !stream_->replaceWireKeys(keys);
+  mustEnd_ = isBroken_;
+  ERR_clear_error();
+}
+
 // --- the end -------------------------------------------------------------------------------------
 
 /// close_notify: what was sent is all.
-void Session::sayGoodbye() noexcept {
-  if (state_ != State::Open || isBroken_ || std::exchange(isGoodbyeSaid_, true)) {
-    return;
+bool Session::sayGoodbye() noexcept {
+  if (state_ != State::Open || isBroken_ || isGoodbyeSaid_) {
+    return true;
   }
+  if (isSealedBelow_) {
+    const net::RecordSent sent = stream_->sendWireRecord(net::kAlertRecord, net::kCloseNotify);
+    isGoodbyeSaid_ = sent != net::RecordSent::NoRoom;
+    isBroken_ = sent == net::RecordSent::Failed;
+    // OpenSSL forgets sessions that end without.
+    SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN);
+    return isGoodbyeSaid_;
+  }
+  isGoodbyeSaid_ = true;
   ERR_clear_error();
   static_cast<void>(SSL_shutdown(ssl_.get()));
   ERR_clear_error();
   flush();
+  return true;
 }
 
 void Session::shutdownSend() noexcept {
-  sayGoodbye();
-  if (unsent_.isEmpty()) {
+  if (sayGoodbye() && unsent_.isEmpty()) {
     stream_->shutdownWire();
   } else {
     isFinDue_ = true;
@@ -417,7 +586,9 @@ void Session::shutdownSend() noexcept {
 
 void Session::close(bool isOrderly) noexcept {
   if (isOrderly) {
-    sayGoodbye();
+    if (!sayGoodbye()) {
+      stream_->leaveToSayGoodbye();
+    }
     if (!unsent_.isEmpty() && !isBroken_) {
       stream_->leaveTo(unsent_);
     }

@@ -7,9 +7,14 @@
 //   Open      | sealed into records   | records, opened while the owner receives, held otherwise
 //   Failed    | refused               | thrown away
 //
+// Where the kernel seals (net/ktls.h), it may take over what an open session sends, once that is bulky:
+// stepAside(). From then on OpenSSL only opens what arrives; alerts and key updates that it would have
+// answered with are sent through the kernel, with the same content.
+//
 // Belongs to its stream and lives on that worker.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -22,6 +27,7 @@
 #include "tls/client_context.h"
 #include "tls/domain.h"
 #include "tls/server_context.h"
+#include "tls/write_keys.h"
 
 namespace sluice::tls {
 
@@ -71,6 +77,10 @@ class Session final : public net::StreamFilter, public net::Disposable {
   void noteUnknownName() noexcept { reason_ = Errc::TlsNameUnknown; }
   /// Takes what has been received and not been looked at.
   [[nodiscard]] std::size_t takeWire(char* into, std::size_t size) noexcept;
+  /// OpenSSL has sealed this.
+  void noteSealed(std::string_view bytes) noexcept;
+  /// For contexts whose sessions may be sealed by the kernel.
+  static void onKeyLog(const SSL* ssl, const char* line) noexcept;
 
  private:
   enum class State : std::uint8_t { Handshake, Open, Failed };
@@ -85,6 +95,7 @@ class Session final : public net::StreamFilter, public net::Disposable {
   void onWireRoom() noexcept override;
   [[nodiscard]] net::SendResult send(std::span<const iovec> parts) noexcept override;
   void shutdownSend() noexcept override;
+  [[nodiscard]] bool stepAside(std::uint64_t bytes) noexcept override;
   [[nodiscard]] bool hasHeld() const noexcept override;
   void resume() noexcept override;
   void close(bool isOrderly) noexcept override;
@@ -97,7 +108,16 @@ class Session final : public net::StreamFilter, public net::Disposable {
   [[nodiscard]] bool readOn() noexcept;
   [[nodiscard]] std::size_t sealParts(std::span<const iovec> parts, std::size_t skip) noexcept;
   void flush() noexcept;
-  void sayGoodbye() noexcept;
+  /// False when the kernel has no room for it yet.
+  bool sayGoodbye() noexcept;
+
+  // Where the kernel seals:
+  static void onMessage(int isWrite, int version, int type, const void* bytes, std::size_t size,
+                        SSL* ssl, void* self) noexcept;
+  void noteWritten(int type, std::string_view bytes) noexcept;
+  [[nodiscard]] net::SendResult sendInPlain(std::span<const iovec> parts) noexcept;
+  void sendOwed() noexcept;
+  void changeKeys() noexcept;
 
   net::Loop& loop_;
   /// Null once the stream has closed.
@@ -119,6 +139,16 @@ class Session final : public net::StreamFilter, public net::Disposable {
   bool waitsForRest_ = false;
   /// The socket takes nothing any more.
   bool isBroken_ = false;
+  /// By the kernel: what OpenSSL writes goes nowhere.
+  bool isSealedBelow_ = false;
+  /// It was tried, and cannot be.
+  bool staysAbove_ = false;
+  /// What OpenSSL would have sent since: an alert, an answer to a key update.
+  bool owesAlert_ = false;
+  bool owesKeyUpdate_ = false;
+  /// There are no keys to go on with.
+  bool mustEnd_ = false;
+  std::array<char, 2> alert_{};
   Errc reason_ = Errc::None;
   /// What this operation may read.
   std::string_view wire_;
@@ -128,6 +158,7 @@ class Session final : public net::StreamFilter, public net::Disposable {
   ByteQueue unsent_;
   std::string serverName_;
   std::string offeredAlpn_;
+  WriteKeys keys_;
 };
 
 } // namespace sluice::tls
