@@ -7,16 +7,14 @@ import { parseConfig } from './config/parse.ts';
 import { configWarnings } from './config/warnings.ts';
 import { formatAddress, type SocketAddress } from './contract/address.ts';
 import { SluiceError } from './contract/errors.ts';
-import { CredentialStore } from './control/credential-store.ts';
 import { type ExpiryWatch, watchExpiry } from './control/expiry.ts';
-import { type Refresh, refreshNames, resolveNames } from './control/resolve.ts';
+import { LiveOracle } from './control/oracle.ts';
+import { PlanSource } from './control/plan-source.ts';
 import { type TargetNews, type TargetWatch, watchTargets } from './control/target-watch.ts';
 import type { Engine, EngineName } from './engine/engine.ts';
 import { checkCapabilities, selectEngine } from './engine/select.ts';
 import { type Logger, SILENT } from './observe/logger.ts';
 import { type ProxyStats, readStats } from './observe/stats.ts';
-import { compile, namesToResolve, type ResolvedNames } from './plan/compile.ts';
-import { type ListedCertificate, listCertificates } from './plan/listed-certificates.ts';
 import type { Plan } from './plan/plan.ts';
 
 export interface ProxyOptions {
@@ -30,7 +28,7 @@ export interface ProxyOptions {
 
 export interface ProxyEvents {
   listening: [{ readonly addresses: Readonly<Record<string, string>> }];
-  /** A new plan is in force: after reload(), because a target's name resolves anew, or a certificate was renewed. */
+  /** A new plan is in force: after reload(), because a target's name resolves anew, or a file was read again. */
   reload: [{ readonly planVersion: number; readonly reason: string }];
   targetEjected: [TargetNews & { readonly forMs: number }];
   targetRestored: [TargetNews];
@@ -57,11 +55,10 @@ export async function createProxy(
 /** What exists while the proxy is started. */
 interface Running {
   readonly engine: Engine;
+  readonly oracle: LiveOracle;
   readonly watch: TargetWatch;
   readonly startedAtMs: number;
-  refresh: Refresh;
-  resolved: ResolvedNames;
-  store: CredentialStore;
+  source: PlanSource;
   plan: Plan;
   /** While the engine takes a new plan over its snapshots fit neither plan, so the last good one is served. */
   frozenStats: ProxyStats | null;
@@ -80,8 +77,8 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
   /** From start to close, across reloads. */
   #expiry: ExpiryWatch | null = null;
   #version = 0;
-  /** Of the store that was closed last; nothing that happens serially may wait for it. */
-  #storeClosed: Promise<void> = Promise.resolve();
+  /** Of the source that was closed last; nothing that happens serially may wait for it. */
+  #sourceClosed: Promise<void> = Promise.resolve();
   /** start, reload, refresh and close happen one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -114,23 +111,21 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
   }
 
   /**
-   * Puts another configuration in force, and reads certificates and keys again. Listeners that stay keep their sockets,
+   * Puts another configuration in force, and reads all files that it names again. Listeners that stay keep their sockets,
    * work in flight ends under the plan it began with. When it throws, the old configuration is still in force.
    */
   reload(next: ConfigInput | string): Promise<void> {
     return this.#serially(async () => {
       const running = this.#mustRun('reload');
-      const config = await readConfig(next);
-      const resolved = await resolveNames(namesToResolve(config));
-      const { store: old } = running;
-      const store = await CredentialStore.open(config, { previous: old });
+      const { source: old } = running;
+      const source = await PlanSource.open(await readConfig(next), old);
       try {
-        await this.#apply(running, config, resolved, store, 'reload');
+        await this.#apply(running, source, 'reload');
       } catch (error) {
-        this.#closeStore(store, null);
+        this.#closeSource(source, null);
         throw error;
       }
-      this.#startStore(store, this.#closeStore(old, store));
+      this.#startSource(source, this.#closeSource(old, source));
     });
   }
 
@@ -139,7 +134,7 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     const running = this.#mustRun('stats');
     const uptimeMs = performance.now() - running.startedAtMs;
     if (running.frozenStats) return { ...running.frozenStats, uptimeMs };
-    return readStats(running.engine, running.plan, uptimeMs, this.#certificates(running));
+    return readStats(running.engine, running.plan, uptimeMs, running.source.certificates);
   }
 
   /**
@@ -151,7 +146,7 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     if (isFirst || graceMs === 0) this.#graceMs = graceMs ?? null;
     if (!isFirst && graceMs === 0 && this.#isClosed) void this.#running?.engine.close(0);
     this.#closing ??= this.#serially(() => this.#close()).then(async () => {
-      await this.#storeClosed;
+      await this.#sourceClosed;
       this.emit('close');
     });
     return this.#closing;
@@ -167,30 +162,30 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
       throw new SluiceError('state_invalid', 'start: the proxy is started already');
     const config = this.#config;
     for (const { path, message } of configWarnings(config)) this.#warn(`${path}: ${message}`);
-    const names = namesToResolve(config);
-    const resolved = await resolveNames(names);
-    const store = await CredentialStore.open(config);
-    const running = await this.#startEngine(config, resolved, store).catch((error: unknown) => {
-      this.#closeStore(store, null);
+    const source = await PlanSource.open(config);
+    const oracle = new LiveOracle((message) => this.#warn(message));
+    try {
+      this.#running = await this.#startEngine(source, oracle);
+    } catch (error) {
+      this.#closeSource(source, null);
+      await oracle.close();
       throw error;
-    });
-    this.#running = running;
-    this.#startStore(store);
+    }
+    this.#startSource(source);
     this.emit('listening', { addresses: this.#addresses });
   }
 
-  async #startEngine(
-    config: Config,
-    resolved: ResolvedNames,
-    store: CredentialStore,
-  ): Promise<Running> {
-    const plan = compile(config, resolved, this.#version + 1, store.current);
+  async #startEngine(source: PlanSource, oracle: LiveOracle): Promise<Running> {
+    const { config } = source;
+    const plan = source.plan(this.#version + 1);
+    await oracle.use(config, source.users);
     const { engine, reason } = selectEngine(
       {
         engine: this.#options.engine ?? config.engine,
         workers: this.#options.workers ?? config.workers,
         loop: config.loop,
         onWarning: (message) => this.#warn(message),
+        oracle,
       },
       plan,
     );
@@ -211,44 +206,34 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     }
     return {
       engine,
+      oracle,
       plan,
-      resolved,
-      store,
+      source,
       startedAtMs: performance.now(),
       frozenStats: null,
-      refresh: this.#refresh(config, resolved),
       watch: this.#watch(engine),
     };
   }
 
-  async #apply(
-    running: Running,
-    config: Config,
-    resolved: ResolvedNames,
-    store: CredentialStore,
-    reason: string,
-  ): Promise<void> {
-    const plan = compile(config, resolved, this.#version + 1, store.current);
-    checkCapabilities(running.engine, plan);
+  async #apply(running: Running, source: PlanSource, reason: string): Promise<void> {
+    const { engine, oracle } = running;
+    const plan = source.plan(this.#version + 1);
+    checkCapabilities(engine, plan);
     running.frozenStats = this.stats();
+    // Workers that have taken the new plan over ask by it already.
+    const undo = await oracle.use(source.config, source.users);
     try {
-      this.#note(plan, await running.engine.apply(plan));
+      this.#note(plan, await engine.apply(plan));
       running.plan = plan;
-      running.resolved = resolved;
-      running.store = store;
+      running.source = source;
+    } catch (error) {
+      await undo();
+      throw error;
     } finally {
       running.frozenStats = null;
     }
-    if (config !== this.#config) {
-      for (const { path, message } of configWarnings(config)) this.#warn(`${path}: ${message}`);
-      const { engine, workers, loop } = this.#config;
-      if (config.engine !== engine || config.workers !== workers || config.loop !== loop) {
-        this.#warn('engine, workers and loop stay as they are until the next start');
-      }
-      running.refresh.close();
-      running.refresh = this.#refresh(config, resolved);
-      this.#config = config;
-    }
+    if (source.config !== this.#config) this.#tellOfConfig(source.config);
+    this.#config = source.config;
     this.#logger.info({ planVersion: plan.version, reason }, 'plan in force');
     this.emit('reload', { planVersion: plan.version, reason });
   }
@@ -257,59 +242,53 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     this.#isClosed = true;
     const running = this.#running;
     if (running) {
-      running.refresh.close();
       this.#expiry?.close();
-      this.#closeStore(running.store, null);
+      this.#closeSource(running.source, null);
       await running.engine.close(this.#graceMs ?? this.#config.shutdownGrace);
+      await running.oracle.close();
       running.watch.close();
       this.#running = null;
       this.#logger.info({}, 'closed');
     }
   }
 
-  #startStore(store: CredentialStore, after?: Promise<void>): void {
-    for (const { path, message } of store.warnings) this.#warn(`${path}: ${message}`);
-    const onChange = (reason: string) =>
-      this.#serially(async () => {
-        const running = this.#running;
-        if (!running || this.#isClosed) return;
-        await this.#apply(running, this.#config, running.resolved, running.store, reason);
-        this.#expiry?.look();
-      });
+  #tellOfConfig(config: Config): void {
+    for (const { path, message } of configWarnings(config)) this.#warn(`${path}: ${message}`);
+    const { engine, workers, loop } = this.#config;
+    if (config.engine !== engine || config.workers !== workers || config.loop !== loop) {
+      this.#warn('engine, workers and loop stay as they are until the next start');
+    }
+  }
+
+  #startSource(source: PlanSource, after?: Promise<void>): void {
+    for (const { path, message } of source.warnings) this.#warn(`${path}: ${message}`);
     const onWarning = (message: string) => this.#warn(message);
-    store.start({ onChange, onWarning, onNote: (text) => this.#logger.info({}, text) }, after);
+    const hooks = {
+      onChange: (reason: string) => this.#serially(() => this.#renew(reason)),
+      onWarning,
+      onNote: (text: string) => this.#logger.info({}, text),
+    };
+    source.start(hooks, after);
     this.#expiry ??= watchExpiry({
-      certificates: () => (this.#running ? this.#certificates(this.#running) : []),
+      certificates: () => this.#running?.source.certificates ?? [],
       onWarning,
     });
     this.#expiry.look();
   }
 
+  /** The source has news. A reload may have come first: then its successor has them too, or does not need them. */
+  async #renew(reason: string): Promise<void> {
+    if (!this.#running || this.#isClosed) return;
+    await this.#apply(this.#running, this.#running.source, reason);
+    this.#expiry?.look();
+  }
+
   /** The successor, where there is one, takes over what it has in common with it. */
-  #closeStore(store: CredentialStore, successor: CredentialStore | null): Promise<void> {
-    this.#storeClosed = store.close(successor).catch((error: unknown) => {
+  #closeSource(source: PlanSource, successor: PlanSource | null): Promise<void> {
+    this.#sourceClosed = source.close(successor).catch((error: unknown) => {
       this.#warn(error instanceof Error ? error.message : String(error));
     });
-    return this.#storeClosed;
-  }
-
-  #certificates({ store }: Running): readonly ListedCertificate[] {
-    return listCertificates(this.#config, store.current);
-  }
-
-  #refresh(config: Config, resolved: ResolvedNames): Refresh {
-    return refreshNames({
-      names: namesToResolve(config),
-      resolved,
-      onWarning: (message) => this.#warn(message),
-      onChange: (next, moved) =>
-        this.#serially(async () => {
-          // A reload or a close may have come first.
-          if (!this.#running || this.#isClosed || this.#config !== config) return;
-          const reason = `resolved anew: ${moved.join(', ')}`;
-          await this.#apply(this.#running, config, next, this.#running.store, reason);
-        }),
-    });
+    return this.#sourceClosed;
   }
 
   #watch(engine: Engine): TargetWatch {

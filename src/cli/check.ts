@@ -3,7 +3,7 @@
 import type { Config } from '../config/config.ts';
 import { loadConfigFile } from '../config/load.ts';
 import { configWarnings } from '../config/warnings.ts';
-import { formatDay } from '../control/credential-report.ts';
+import { formatDay } from '../control/file-report.ts';
 import { loadCredentials } from '../control/credentials.ts';
 import { expiryWarnings } from '../control/expiry.ts';
 import { formatTable } from '../observe/table.ts';

@@ -4,6 +4,7 @@ export type SluiceErrorCode =
   | 'config_invalid'
   | 'config_unreadable'
   | 'credentials_invalid'
+  | 'files_invalid'
   | 'engine_unavailable'
   | 'engine_unsupported'
   | 'listen_failed'

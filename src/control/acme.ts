@@ -11,13 +11,13 @@ import { renewalAt, retryDelay } from './acme-schedule.ts';
 import { type AcmeStorage, openAcmeStorage, type StoredCertificate } from './acme-storage.ts';
 import { AcmeTransport } from './acme-transport.ts';
 import { loadCas } from './bundle-file.ts';
-import { CredentialReport, credentialsError } from './credential-report.ts';
 import {
   type CredentialSink,
   type CredentialSource,
   NOTHING_SUPPLIED,
   type SuppliedCredentials,
 } from './credential-source.ts';
+import { credentialsError, FileReport } from './file-report.ts';
 
 /** An order that takes longer is given up and counts as failed. */
 const ATTEMPT_MS = 10 * 60_000;
@@ -74,7 +74,7 @@ async function readCa(
   onWarning: (message: string) => void,
 ): Promise<string | null> {
   if (ca === null) return null;
-  const report = new CredentialReport();
+  const report = new FileReport();
   const pem = await loadCas('acme.ca', ca, { nowMs, isStrict: false }, report);
   if (pem === null) throw credentialsError(report.problems);
   for (const { path, message } of report.warnings) onWarning(`${path}: ${message}`);

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import type { ReadingOptions } from './certificate-file.ts';
 import { readCredentialFile } from './credential-file.ts';
-import { type CredentialReport, formatDay } from './credential-report.ts';
 import { readRevocationList, subjectOf } from './der.ts';
+import { type FileReport, formatDay } from './file-report.ts';
 import { isCertificate, readPem } from './pem.ts';
 
 /** PEM; null when it cannot be used, which is in the report then. */
@@ -13,7 +13,7 @@ export async function loadCas(
   path: string,
   file: string,
   { nowMs }: ReadingOptions,
-  report: CredentialReport,
+  report: FileReport,
 ): Promise<string | null> {
   const expected = 'a PEM file with certificates of CAs';
   const read = await readCredentialFile(path, file, expected, report);
@@ -42,7 +42,7 @@ export async function loadRevocationLists(
   file: string,
   cas: string,
   { nowMs }: ReadingOptions,
-  report: CredentialReport,
+  report: FileReport,
 ): Promise<string | null> {
   const expected = 'a PEM file with revocation lists';
   const read = await readCredentialFile(path, file, expected, report);
@@ -102,7 +102,7 @@ const SYSTEM_FILES = [
 /** The system's CAs: SSL_CERT_FILE, else where systems keep them, else those that came with Node. */
 export async function loadSystemCas(
   path: string,
-  report: CredentialReport,
+  report: FileReport,
   chosen = process.env.SSL_CERT_FILE,
   files: readonly string[] = SYSTEM_FILES,
 ): Promise<string> {

@@ -5,8 +5,8 @@ import { createSecureContext } from 'node:tls';
 import { Secret } from '../contract/secret.ts';
 import type { KeyPairConfig, LoadedCertificate, NeededCertificate } from '../plan/credentials.ts';
 import { readCredentialFile } from './credential-file.ts';
-import { type CredentialReport, formatDay } from './credential-report.ts';
 import { readOcspResponse } from './der.ts';
+import { type FileReport, formatDay } from './file-report.ts';
 import { isCertificate, readPem } from './pem.ts';
 
 export interface ReadingOptions {
@@ -19,7 +19,7 @@ export interface ReadingOptions {
 export async function loadCertificate(
   needed: NeededCertificate & { readonly certificate: KeyPairConfig },
   options: ReadingOptions,
-  report: CredentialReport,
+  report: FileReport,
 ): Promise<LoadedCertificate | null> {
   const { path, certificate: files } = needed;
   const [chain, key] = await Promise.all([
@@ -66,7 +66,7 @@ interface Link {
 async function readChain(
   path: string,
   file: string,
-  report: CredentialReport,
+  report: FileReport,
 ): Promise<readonly Link[] | null> {
   const expected = 'a PEM file with a certificate';
   const read = await readCredentialFile(path, file, expected, report);
@@ -111,11 +111,7 @@ interface ReadKey {
 }
 
 /** No error of OpenSSL's is passed on here: none has been seen to quote a key, and none ever will. */
-async function readKey(
-  path: string,
-  file: string,
-  report: CredentialReport,
-): Promise<ReadKey | null> {
+async function readKey(path: string, file: string, report: FileReport): Promise<ReadKey | null> {
   const expected = 'a PEM file with a private key';
   const read = await readCredentialFile(path, file, expected, report);
   if (read === null) return null;
@@ -147,7 +143,7 @@ function checkOrder(
   path: string,
   file: string,
   chain: readonly Link[],
-  report: CredentialReport,
+  report: FileReport,
 ): boolean {
   const expected = 'a chain in which each certificate certifies the one before it';
   for (const [i, { x509 }] of chain.entries()) {
@@ -176,7 +172,7 @@ function checkUsable(
   files: KeyPairConfig,
   chain: readonly Link[],
   key: string,
-  report: CredentialReport,
+  report: FileReport,
 ): boolean {
   try {
     createSecureContext({ cert: chain.map(({ text }) => text).join(''), key });
@@ -198,7 +194,7 @@ function checkDates(
   { path: at, certificate: { cert: file }, isServer }: Parameters<typeof loadCertificate>[0],
   chain: readonly Link[],
   { nowMs, isStrict }: ReadingOptions,
-  report: CredentialReport,
+  report: FileReport,
 ): boolean {
   const path = `${at}.cert`;
   for (const [i, { x509 }] of chain.entries()) {
@@ -227,7 +223,7 @@ async function readOcsp(
   file: string | null,
   certificate: X509Certificate,
   { nowMs }: ReadingOptions,
-  report: CredentialReport,
+  report: FileReport,
 ): Promise<Uint8Array | null> {
   const none = new Uint8Array(0);
   if (file === null) return none;

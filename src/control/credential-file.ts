@@ -1,5 +1,5 @@
 // Reading one file of credentials: what keeps it from being used goes to the report.
-import type { CredentialReport } from './credential-report.ts';
+import type { FileReport } from './file-report.ts';
 import { readInputFile } from './input-file.ts';
 
 /** Larger than any bundle of CAs or revocation list that is meant. */
@@ -16,7 +16,7 @@ export async function readCredentialFile(
   path: string,
   file: string,
   expected: string,
-  report: CredentialReport,
+  report: FileReport,
 ): Promise<ReadFile | null> {
   const read = await readInputFile(file, MAX_FILE_BYTES);
   if (read.ok && read.bytes.length > 0) return read;

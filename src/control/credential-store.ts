@@ -3,17 +3,13 @@
 import type { Config } from '../config/config.ts';
 import { type Credentials, type LoadedCertificate, SYSTEM_CAS } from '../plan/credentials.ts';
 import {
-  type CredentialReport,
-  type CredentialWarning,
-  credentialsError,
-} from './credential-report.ts';
-import {
   type CredentialSource,
   NOTHING_SUPPLIED,
   type OpenCredentialSource,
   type SuppliedCredentials,
 } from './credential-source.ts';
 import { credentialFiles, type FileCredentials, readCredentials } from './credentials.ts';
+import { credentialsError, type FileReport, type FileWarning } from './file-report.ts';
 import { type FileWatch, signatureOf, watchFiles } from './file-watch.ts';
 import { makePlaceholders } from './placeholder.ts';
 
@@ -108,7 +104,7 @@ export class CredentialStore {
   }
 
   /** What was found when the files were read, and which certificates are still to be obtained. */
-  get warnings(): readonly CredentialWarning[] {
+  get warnings(): readonly FileWarning[] {
     const supplied = this.#supply?.supplied.certificates;
     const missing = [...this.#placeholders]
       .filter(([key]) => supplied?.has(key) !== true)
@@ -220,7 +216,7 @@ export class CredentialStore {
     }
   }
 
-  #tell(report: CredentialReport): void {
+  #tell(report: FileReport): void {
     const sentences = sentencesOf(report);
     for (const sentence of sentences) {
       if (!this.#told.has(sentence)) this.#hooks?.onWarning(sentence);
@@ -229,7 +225,7 @@ export class CredentialStore {
   }
 }
 
-function sentencesOf({ problems, warnings }: CredentialReport): readonly string[] {
+function sentencesOf({ problems, warnings }: FileReport): readonly string[] {
   return [
     ...problems.map(
       ({ path, expected, received }) =>

@@ -12,7 +12,7 @@ import {
 } from '../plan/credentials.ts';
 import { loadCas, loadRevocationLists, loadSystemCas } from './bundle-file.ts';
 import { loadCertificate, type ReadingOptions } from './certificate-file.ts';
-import { CredentialReport, type CredentialWarning, credentialsError } from './credential-report.ts';
+import { credentialsError, FileReport, type FileWarning } from './file-report.ts';
 
 export interface LoadOptions {
   /** Now, by default. */
@@ -26,7 +26,7 @@ export interface FileCredentials {
   readonly certificates: ReadonlyMap<string, LoadedCertificate>;
   /** By bundleKey(). */
   readonly bundles: ReadonlyMap<string, string>;
-  readonly report: CredentialReport;
+  readonly report: FileReport;
 }
 
 /** Whatever can be used of the files; what cannot is left out, and why is in the report. Never throws for a file. */
@@ -38,7 +38,7 @@ export async function readCredentials(
   const needed = credentialsToLoad(config);
   const certificates = await Promise.all(
     needed.certificates.filter(isOfFiles).map(async (one) => {
-      const report = new CredentialReport();
+      const report = new FileReport();
       return { key: one.key, loaded: await loadCertificate(one, options, report), report };
     }),
   );
@@ -51,7 +51,7 @@ export async function readCredentials(
       .filter(({ kind }) => kind === 'crl')
       .map((one) => loadBundle(one, pemOf.get(one.path.replace(/crl$/, 'ca')) ?? '', options)),
   );
-  const report = new CredentialReport();
+  const report = new FileReport();
   for (const { report: own } of [...certificates, ...cas, ...lists]) {
     report.problems.push(...own.problems);
     report.warnings.push(...own.warnings);
@@ -71,7 +71,7 @@ export async function loadCredentials(
   options: LoadOptions = {},
 ): Promise<{
   readonly credentials: Credentials;
-  readonly warnings: readonly CredentialWarning[];
+  readonly warnings: readonly FileWarning[];
 }> {
   const { certificates, bundles, report } = await readCredentials(config, options);
   if (report.problems.length > 0) throw credentialsError(report.problems);
@@ -101,7 +101,7 @@ function isOfFiles(
 }
 
 async function loadBundle(bundle: NeededBundle, cas: string, options: ReadingOptions) {
-  const report = new CredentialReport();
+  const report = new FileReport();
   const { path, file, kind } = bundle;
   const load = () => {
     if (file === SYSTEM_CAS) return loadSystemCas(path, report);

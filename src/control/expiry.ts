@@ -1,6 +1,6 @@
 // Warns of certificates that are about to expire, and of those that have, once a day each.
 import type { ListedCertificate } from '../plan/listed-certificates.ts';
-import { formatDay } from './credential-report.ts';
+import { formatDay } from './file-report.ts';
 
 const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 14 * DAY_MS;

@@ -2,7 +2,7 @@
 // once; a hash or what stands in its place is never shown.
 import { isUserName } from '../config/schema-forward.ts';
 import { digestOf } from '../plan/forward-files.ts';
-import type { CredentialReport } from './credential-report.ts';
+import type { FileReport } from './file-report.ts';
 import { readInputFile } from './input-file.ts';
 import { formatPasswordHash, type PasswordHash, parsePasswordHash } from './password-hash.ts';
 
@@ -28,7 +28,7 @@ const MAX_TOLD = 20;
 export async function readUsersFile(
   path: string,
   file: string,
-  report: CredentialReport,
+  report: FileReport,
 ): Promise<UsersFile | null> {
   const read = await readInputFile(file, MAX_BYTES);
   if (!read.ok) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { CredentialReport } from '../../../src/control/credential-report.ts';
+import { FileReport } from '../../../src/control/file-report.ts';
 import { formatPasswordHash, hashPassword } from '../../../src/control/password-hash.ts';
 import { parseUsers, readUsersFile, withUser } from '../../../src/control/users-file.ts';
 import { temporaryFolder } from '../../support/pki.ts';
@@ -104,12 +104,12 @@ describe('a file of users', () => {
   describe('on disk', () => {
     let scope: Scope;
     let file: string;
-    let report: CredentialReport;
+    let report: FileReport;
 
     beforeEach(async () => {
       scope = new Scope();
       file = join(await temporaryFolder(scope), 'users.txt');
-      report = new CredentialReport();
+      report = new FileReport();
     });
     afterEach(() => scope.close());
 

@@ -1,16 +1,16 @@
-// What is wrong with the files of credentials: problems keep a configuration from being used, warnings do not.
+// What is wrong with the files that a configuration names: problems keep it from being used, warnings do not.
 import { formatProblem } from '../config/problems.ts';
 import { type Problem, SluiceError } from '../contract/errors.ts';
 
-export interface CredentialWarning {
+export interface FileWarning {
   /** Where the file is named: `listeners.web.tls.certificates[0].cert`. */
   readonly path: string;
   readonly message: string;
 }
 
-export class CredentialReport {
+export class FileReport {
   readonly problems: Problem[] = [];
-  readonly warnings: CredentialWarning[] = [];
+  readonly warnings: FileWarning[] = [];
 
   problem(path: string, expected: string, received: string, hint?: string): void {
     this.problems.push({ path, expected, received, ...(hint === undefined ? {} : { hint }) });
@@ -23,10 +23,20 @@ export class CredentialReport {
 
 /** `credentials_invalid` with all of them. */
 export function credentialsError(problems: readonly Problem[]): SluiceError {
+  const message = sentenceOf('certificates and keys', problems);
+  return new SluiceError('credentials_invalid', message, { problems });
+}
+
+/** `files_invalid` with all of them. */
+export function filesError(problems: readonly Problem[]): SluiceError {
+  const message = sentenceOf('lists, users and pages', problems);
+  return new SluiceError('files_invalid', message, { problems });
+}
+
+function sentenceOf(what: string, problems: readonly Problem[]): string {
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
   const lines = problems.map((problem) => `  ${formatProblem(problem)}`);
-  const message = `certificates and keys have ${count}:\n${lines.join('\n')}`;
-  return new SluiceError('credentials_invalid', message, { problems });
+  return `${what} have ${count}:\n${lines.join('\n')}`;
 }
 
 /** `2026-12-05`, and how far off that is: `2026-12-05 (in 13 days)`. */
