@@ -2,6 +2,7 @@
 import type { Feature } from './case.ts';
 import { accessLogs } from './cases/access-log.ts';
 import { balance, ejections } from './cases/balance.ts';
+import { forwardConnect } from './cases/forward-connect.ts';
 import { forwardHttp } from './cases/forward-http.ts';
 import { httpAborts } from './cases/http-aborts.ts';
 import { httpBodies } from './cases/http-bodies.ts';
@@ -54,4 +55,5 @@ export const FEATURES: readonly Feature[] = [
   tlsClientCertificates,
   tlsUpstream,
   forwardHttp,
+  forwardConnect,
 ];

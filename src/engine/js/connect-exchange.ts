@@ -28,6 +28,8 @@ export class ConnectExchange {
   #tunnel: ForwardTunnel | null = null;
   #stall: StallTimer | null = null;
   #hasBegun = false;
+  /** The connection carries somebody else's bytes. */
+  isTunnel = false;
   #isOver = false;
 
   constructor(options: ConnectOptions) {
@@ -90,6 +92,7 @@ export class ConnectExchange {
   #establish(tunnel: ForwardTunnel): void {
     const { client } = this.#options;
     this.#hasBegun = true;
+    this.isTunnel = true;
     this.#record.answers(200);
     tunnel.relay(client.establish(), client.early, (code) => {
       if (code === 'upstream_reset') this.#record.failed(code, false);

@@ -120,6 +120,7 @@ export class HttpConnection {
   }
 
   destroy(): void {
+    if (this.#current?.isTunnel) this.#current.abort('none');
     this.#socket.destroy();
     this.#options.raw.destroy();
   }
@@ -245,7 +246,8 @@ export class HttpConnection {
     this.#isClosing = true;
     if (this.#halfClosed !== null) clearTimeout(this.#halfClosed);
     this.#queue.length = 0;
-    this.#current?.abort('client_aborted');
+    // A tunnel knows by itself how it ended.
+    if (!this.#current?.isTunnel) this.#current?.abort('client_aborted');
     this.#options.onClosed();
   }
 

@@ -77,7 +77,8 @@ export class HttpExchange {
   /** The end of the connection is the end of the response. */
   #isUnframed = false;
   #isAnswering = false;
-  #isTunnel = false;
+  /** The connection carries another protocol. */
+  isTunnel = false;
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
@@ -160,12 +161,12 @@ export class HttpExchange {
 
   /** Whether the client has got something of its response. */
   get hasBegunToAnswer(): boolean {
-    return this.#options.client.hasBegun || this.#isAnswering || this.#isTunnel;
+    return this.#options.client.hasBegun || this.#isAnswering || this.isTunnel;
   }
 
   /** What the client sends cannot be understood any more, or takes too long. */
   failRequest(code: ErrorCode): void {
-    if (this.#isOver || this.#isTunnel) return;
+    if (this.#isOver || this.isTunnel) return;
     if (this.#options.client.hasBegun) this.abort(code);
     else if (!this.#isAnswering) this.#refuse(code);
   }
@@ -384,7 +385,7 @@ export class HttpExchange {
       this.#onFailed('upgrade_failed');
       return;
     }
-    this.#isTunnel = true;
+    this.isTunnel = true;
     this.#record.answeredBy(101);
     this.#record.answers(101);
     client.switchTo({
