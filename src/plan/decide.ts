@@ -41,7 +41,11 @@ export type Decision =
 /** What a condition says; unknown = it takes an address to tell. */
 export type Verdict = 'holds' | 'fails' | 'unknown';
 
-export function decide(plan: Plan, forward: PlanForward, question: DecisionQuestion): Decision {
+export function decide(
+  plan: Pick<Plan, 'lists'>,
+  forward: Pick<PlanForward, 'rules'>,
+  question: DecisionQuestion,
+): Decision {
   for (const [rule, conditions] of forward.rules.entries()) {
     if (!doOthersHold(conditions, question)) continue;
     const verdict = destinationVerdict(plan, conditions, question);
@@ -95,7 +99,7 @@ export const CONDITIONS: readonly Condition[] = [
 
 /** One of the hosts, blocks and lists holds, or none is given. */
 export function destinationVerdict(
-  plan: Plan,
+  plan: Pick<Plan, 'lists'>,
   { hosts, blocks, lists }: PlanRule,
   { destination, address }: DecisionQuestion,
 ): Verdict {
