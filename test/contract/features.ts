@@ -4,6 +4,9 @@ import { accessLogs } from './cases/access-log.ts';
 import { balance, ejections } from './cases/balance.ts';
 import { forwardConnect } from './cases/forward-connect.ts';
 import { forwardHttp } from './cases/forward-http.ts';
+import { forwardSocks } from './cases/forward-socks.ts';
+import { forwardSocksRefusals } from './cases/forward-socks-refusals.ts';
+import { forwardSocksUdp } from './cases/forward-socks-udp.ts';
 import { httpAborts } from './cases/http-aborts.ts';
 import { httpBodies } from './cases/http-bodies.ts';
 import { httpConnections } from './cases/http-connections.ts';
@@ -56,4 +59,7 @@ export const FEATURES: readonly Feature[] = [
   tlsUpstream,
   forwardHttp,
   forwardConnect,
+  forwardSocks,
+  forwardSocksRefusals,
+  forwardSocksUdp,
 ];
