@@ -11,6 +11,8 @@ import {
   NO_CREDENTIALS,
 } from '../src/plan/credentials.ts';
 import { encodePlan } from '../src/plan/encode.ts';
+import type { LoadedList } from '../src/plan/forward-files.ts';
+import { buildHostSet } from '../src/plan/host-set.ts';
 
 const SEEDS: Record<string, unknown> = {
   small: {
@@ -125,6 +127,52 @@ const SEEDS: Record<string, unknown> = {
   },
 };
 
+SEEDS.forward = {
+  listeners: {
+    egress: {
+      address: '127.0.0.1:3128',
+      protocol: 'forward',
+      accept: ['http', 'socks5'],
+      users: {
+        file: '/users.txt',
+        realm: 'Office',
+        limits: { connections: 8 },
+        each: { ann: { bandwidth: '1MiB', quota: '2GiB' } },
+      },
+      deny: ['*.facebook.com', '10.0.0.0/8'],
+      rules: [
+        {
+          name: 'night',
+          match: {
+            clients: ['192.0.2.0/24'],
+            users: ['ann'],
+            lists: ['ads'],
+            ports: [80, '8000-8099'],
+            methods: ['GET'],
+            path: '/x/*',
+            times: [{ days: ['mon', 'sun'], from: '22:00', to: '06:00' }],
+          },
+          action: 'deny',
+        },
+        { match: { hosts: ['example.com'] }, action: 'allow', via: 'parents' },
+      ],
+      default: 'deny',
+      connectPorts: [443],
+      privateDestinations: ['fd00::/8'],
+      anonymity: 'elite',
+      sourceAddresses: ['192.0.2.9', '2001:db8::9'],
+      pac: true,
+    },
+  },
+  pools: {
+    parents: {
+      targets: ['10.0.0.9:1080'],
+      parent: { protocol: 'socks5', username: 'us', password: 'pw' },
+    },
+  },
+  lists: { ads: 'ads.txt' },
+};
+
 /** Stand-ins for what is in the files: whether it is any good is not the decoder's to judge. */
 const HOSTS: Readonly<Record<string, readonly string[]>> = {
   '/ec.pem': ['example.com', '*.example.com'],
@@ -158,10 +206,21 @@ function standIns(config: ReturnType<typeof parseConfig>): Credentials {
   };
 }
 
+const ADS: LoadedList = {
+  digest: 'ads',
+  hosts: buildHostSet([{ host: 'ads.example.com', exact: true, subdomains: false }], [1, 2]),
+  blocks: [{ family: 'ipv4', host: '198.51.100.0', bits: 24 }],
+};
+
 const folder = new URL('../native/fuzz/corpus/plan/', import.meta.url);
 mkdirSync(folder, { recursive: true });
 for (const [name, config] of Object.entries(SEEDS)) {
   const parsed = parseConfig(config);
-  const plan = compile(parsed, new Map(), 1, standIns(parsed));
+  const plan = compile(parsed, new Map(), 1, standIns(parsed), {
+    instance: 'sluice-seed',
+    lists: new Map([['ads', ADS]]),
+    users: new Map([['/users.txt', { digest: 'users', names: ['ann', 'bob'] }]]),
+    texts: new Map(),
+  });
   writeFileSync(new URL(name, folder), encodePlan(plan));
 }

@@ -531,6 +531,14 @@ void checkReferences(Reader& in, const Plan& plan) {
   }
   for (const Route& route : plan.routes) {
     in.require(route.listener < plan.listeners.size(), "a route's listener out of range");
+    if (!in.isGood()) {
+      return;
+    }
+    const bool isRule = plan.listeners[route.listener].protocol == Protocol::Forward;
+    in.require(isRule
+                   ? route.action.kind == ActionKind::Pool || route.action.kind == ActionKind::Deny
+                   : route.action.kind != ActionKind::Deny,
+               "a route's action does not suit its listener");
     in.require(route.action.kind != ActionKind::Pool || route.action.pool < plan.pools.size(),
                "a route's pool out of range");
   }

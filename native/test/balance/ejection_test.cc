@@ -14,7 +14,7 @@ TEST("ejections are those of the shared vectors") {
   plan::Pool pool;
   plan::TargetState state;
   int seen = 0;
-  for (const test::Words& words : test::readVectors("ejection")) {
+  for (const test::Words& words : test::readBalanceVectors("ejection")) {
     ++seen;
     if (words[0] == "policy") {
       pool.ejectAfter = static_cast<std::uint32_t>(test::number(words[1]));

@@ -25,7 +25,7 @@ std::vector<std::uint8_t> fromHex(const std::string& hex) {
 
 TEST("hashes and random numbers are those of the shared vectors") {
   int seen = 0;
-  for (const test::Words& words : test::readVectors("hash")) {
+  for (const test::Words& words : test::readBalanceVectors("hash")) {
     ++seen;
     if (words[0] == "hash") {
       const auto bytes = fromHex(words[1]);

@@ -57,7 +57,7 @@ TEST("picks are those of the shared vectors") {
   plan::Plan plan;
   Rng rng(1);
   int picks = 0;
-  for (const test::Words& words : test::readVectors("pick")) {
+  for (const test::Words& words : test::readBalanceVectors("pick")) {
     if (words[0] == "pool") {
       const auto* name = std::find(kStrategyNames.begin(), kStrategyNames.end(), words[1]);
       CHECK(name != kStrategyNames.end());

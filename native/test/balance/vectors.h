@@ -12,7 +12,7 @@ namespace sluice::test {
 
 using Words = std::vector<std::string>;
 
-inline std::vector<Words> readVectors(const std::string& name) {
+inline std::vector<Words> readBalanceVectors(const std::string& name) {
   std::ifstream file("test/vectors/balance/" + name + ".txt");
   std::vector<Words> all;
   for (std::string line; std::getline(file, line);) {

@@ -25,7 +25,7 @@ Bytes seed(const std::string& name) {
   return bytes;
 }
 
-const std::vector<std::string> kSeeds{"small", "sockets", "full", "tls"};
+const std::vector<std::string> kSeeds{"small", "sockets", "full", "tls", "forward"};
 
 std::string problemOf(const Bytes& bytes) {
   StateRegistry registry(1);
@@ -293,4 +293,64 @@ TEST("a plan keeps the state of entities that outlive it, and a refused one leav
   longer.push_back(0);
   CHECK(decodePlan(longer, fresh).plan == nullptr);
   CHECK_EQ(fresh.size(), 0U);
+}
+
+TEST("a forward proxy comes out as the encoder put it in") {
+  StateRegistry registry(1);
+  const Decoded decoded = decodePlan(seed("forward"), registry);
+  CHECK_EQ(decoded.problem, "");
+  if (!decoded.plan) {
+    return;
+  }
+  const Plan& plan = *decoded.plan;
+  const Listener& listener = plan.listeners[0];
+  const Forward* forward = plan.forwardOf(listener);
+  CHECK(forward != nullptr && listener.protocol == Protocol::Forward && listener.pool < 0);
+  CHECK(listener.limits.takesConnect);
+  CHECK(forward->doesAccept(ForwardAccept::Socks5) && !forward->doesAccept(ForwardAccept::Socks4));
+  CHECK_EQ(forward->realm, "Office");
+  CHECK_EQ(forward->viaName, "sluice-seed");
+  CHECK(forward->hasPac && forward->pac.empty() && !forward->isTransparent);
+  CHECK(forward->anonymity == Anonymity::Elite);
+  CHECK(holds(forward->connectPorts, 443) && !holds(forward->connectPorts, 444));
+  CHECK(holds(forward->socksPorts, 65535));
+  CHECK_EQ(forward->sources.size(), 2U);
+  CHECK(forward->page.size() > 2);
+
+  // deny, night, the parents', and the default.
+  CHECK_EQ(forward->rules.size(), 4U);
+  CHECK_EQ(listener.routes.count, 4U);
+  const std::span<const Route> routes = plan.routesOf(listener);
+  CHECK_EQ(forward->rules[0].hosts[0].value, ".facebook.com");
+  CHECK_EQ(forward->rules[0].blocks.size(), 1U);
+  const Rule& night = forward->rules[1];
+  CHECK_EQ(routes[1].name, "night");
+  CHECK(routes[1].action.kind == ActionKind::Deny);
+  CHECK_EQ(night.clients.size(), 1U);
+  CHECK_EQ(night.users[0], "ann");
+  CHECK_EQ(night.lists[0], 0U);
+  CHECK_EQ(night.ports[1].last, 8099);
+  CHECK_EQ(night.methods[0], "GET");
+  CHECK(night.pathKind == PathMatchKind::Prefix && night.path == "/x");
+  CHECK_EQ(int{night.times[0].days}, 3);
+  CHECK_EQ(night.times[0].fromMinute, 22 * 60);
+  CHECK_EQ(night.times[0].toMinute, 6 * 60);
+  const Pool& parents = plan.pools[routes[2].action.pool];
+  CHECK(parents.kind == PoolKind::Socks5Parent);
+  CHECK_EQ(parents.login, "us:pw");
+  CHECK_EQ(parents.authorization, "Basic dXM6cHc=");
+  CHECK(routes[3].action.kind == ActionKind::Deny);
+
+  CHECK_EQ(plan.lists[0].name, "ads");
+  CHECK(!plan.lists[0].hosts->empty());
+  const Users& users = plan.users[forward->users];
+  CHECK_EQ(users.file, "/users.txt");
+  CHECK_EQ(users.users[0].bytesPerSecond, 1024U * 1024);
+  CHECK_EQ(users.users[0].connections, 0U);
+  CHECK_EQ(users.users[1].connections, 8U);
+
+  // What users have used, and lists that stay the same, outlive the plan.
+  const Decoded next = decodePlan(seed("forward"), registry);
+  CHECK_EQ(next.plan->users[0].users[0].state, users.users[0].state);
+  CHECK_EQ(next.plan->lists[0].hosts, plan.lists[0].hosts);
 }

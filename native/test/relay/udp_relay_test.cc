@@ -113,12 +113,21 @@ std::unique_ptr<net::Loop> makeLoop() {
   return loop;
 }
 
+/// Nobody asks here.
+class NoOutlet final : public upstream::QuestionOutlet {
+ public:
+  std::uint64_t ask(QuestionKind, std::string_view, std::string_view,
+                    std::string_view) noexcept override {
+    return 0;
+  }
+};
+
 /// A relay on a loop of its own, in front of targets at the given ports.
 class Rig final : public net::TimerOwner {
  public:
   Rig(const std::vector<std::uint16_t>& targets, const Options& options = {})
       : options_(options), loop_(makeLoop()), http_(std::make_unique<HttpScratch>()), log_(1 << 16),
-        rng_(1), tick_(*this) {
+        rng_(1), names_(outlet_), verdicts_(outlet_), tick_(*this) {
     context_ = std::unique_ptr<Context>(
         new Context{.worker = static_cast<std::uint32_t>(options.workers) - 1,
                     .loop = *loop_,
@@ -128,8 +137,13 @@ class Rig final : public net::TimerOwner {
                     .flows = flows_,
                     .slabs = slabs_,
                     .http = *http_,
+                    .origins = origins_,
+                    .names = names_,
+                    .verdicts = verdicts_,
+                    .clock = {},
                     .date = {},
-                    .current = {}});
+                    .current = {},
+                    .departures = 0});
     apply(targets, options);
     net::Listening listening = net::bindDatagram(at(options.host, 0));
     CHECK(listening.fd.isOpen());
@@ -261,6 +275,10 @@ class Rig final : public net::TimerOwner {
   net::PipePool pipes_;
   ByteRing log_;
   balance::Rng rng_;
+  NoOutlet outlet_;
+  upstream::Origins origins_;
+  upstream::Names names_;
+  upstream::Verdicts verdicts_;
   FlowList flows_;
   Slabs slabs_;
   upstream::TargetPools pools_;

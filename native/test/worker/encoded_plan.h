@@ -53,6 +53,9 @@ class EncodedPlan {
     text("");
     number(std::uint32_t{0}); // serverTls
     number(std::uint32_t{0});
+    number(std::uint32_t{0}); // forwards
+    number(std::uint32_t{0}); // lists
+    number(std::uint32_t{0}); // users
   }
 
   [[nodiscard]] const std::vector<std::uint8_t>& bytes() const { return bytes_; }
@@ -96,6 +99,7 @@ class EncodedPlan {
     number(isHttp ? plan::kNone : 0U);
     number(std::uint32_t{0}); // nameRoutes
     number(plan::kNone);      // serverTls
+    number(plan::kNone);      // forward
     code(ProxyAccept::Off);
     number(std::uint32_t{0}); // maxConnections
     text(listener.accessLog);
@@ -146,6 +150,8 @@ class EncodedPlan {
     number(std::uint32_t{30'000}); // idleMs
     number(std::uint32_t{8});
     code(ProxySend::Off);
+    code(PoolKind::Targets);
+    text(""); // login
   }
 
   std::vector<std::uint8_t> bytes_;
