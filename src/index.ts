@@ -7,10 +7,10 @@ export { configJsonSchema } from './config/schema.ts';
 export { configWarnings } from './config/warnings.ts';
 export type { Counter, ErrorCode, StrategyName } from './contract/codes.ts';
 export { type Problem, SluiceError, type SluiceErrorCode } from './contract/errors.ts';
-export type { EngineName, TargetState } from './engine/engine.ts';
+export type { EngineName, TargetState, UserState } from './engine/engine.ts';
 export type { LatencyStats } from './observe/histogram.ts';
 export type { Logger } from './observe/logger.ts';
-export type { EntityStats, ProxyStats, TargetStats } from './observe/stats.ts';
+export type { EntityStats, ProxyStats, TargetStats, UserStats } from './observe/stats.ts';
 export { formatStats } from './observe/stats-table.ts';
 export type { ListedCertificate } from './plan/listed-certificates.ts';
 export {

@@ -13,7 +13,26 @@ export function formatStats(stats: ProxyStats): string {
   ];
   const uptime = (stats.uptimeMs / 1000).toFixed(1);
   const title = `sluice: ${stats.engine} engine, ${stats.workers} worker${stats.workers === 1 ? '' : 's'}, up ${uptime} s, plan ${stats.planVersion}`;
-  return `${title}\n${formatTable([...head, ...latency, 'notes'], rows)}\n${formatCertificates(stats)}`;
+  return `${title}\n${formatTable([...head, ...latency, 'notes'], rows)}\n${formatUsers(stats)}${formatCertificates(stats)}`;
+}
+
+/** Of all users those who used most today come first, and the rest is counted. */
+const SHOWN_USERS = 50;
+
+function formatUsers({ users }: ProxyStats): string {
+  const used = users.filter(({ active, requests }) => active > 0 || requests > 0);
+  if (used.length === 0) return '';
+  const rows = used
+    .sort((a, b) => b.bytesToday - a.bytesToday)
+    .slice(0, SHOWN_USERS)
+    .map(({ name, active, requests, bytesIn, bytesOut, bytesToday }) => [
+      `user ${name}`,
+      ...[active, requests].map(String),
+      ...[bytesIn, bytesOut, bytesToday].map(formatBytes),
+    ]);
+  const more = used.length > SHOWN_USERS ? `and ${used.length - SHOWN_USERS} more\n` : '';
+  const table = formatTable(['', 'active', 'requests', 'in', 'out', 'today'], rows);
+  return `\n${table}\n${more}`;
 }
 
 function formatCertificates({ certificates }: ProxyStats): string {

@@ -8,7 +8,7 @@ import {
   HISTOGRAM_BUCKETS,
   STATS_STRIDE,
 } from '../contract/codes.ts';
-import type { Engine, EngineName, LoopInUse, TargetState } from '../engine/engine.ts';
+import type { Engine, EngineName, LoopInUse, TargetState, UserState } from '../engine/engine.ts';
 import type { ListedCertificate } from '../plan/listed-certificates.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type LatencyStats, summarizeLatency } from './histogram.ts';
@@ -22,6 +22,12 @@ export interface EntityStats {
 
 export interface TargetStats extends EntityStats {
   readonly state: TargetState;
+}
+
+export interface UserStats extends UserState {
+  /** The file that has the user. */
+  readonly file: string;
+  readonly name: string;
 }
 
 export interface ProxyStats {
@@ -40,6 +46,8 @@ export interface ProxyStats {
   readonly pools: Readonly<Record<string, EntityStats>>;
   /** By `pool/target`. */
   readonly targets: Readonly<Record<string, TargetStats>>;
+  /** Users of forward proxies, in the order of their files. One whom listeners limit differently is there more than once. */
+  readonly users: readonly UserStats[];
   /** What listeners show, in the order of the configuration. */
   readonly certificates: readonly ListedCertificate[];
 }
@@ -86,9 +94,20 @@ export function readStats(
     routes,
     pools,
     targets,
+    users: readUsers(engine, plan),
     certificates,
   };
 }
+
+function readUsers(engine: Engine, plan: Plan): readonly UserStats[] {
+  if (plan.users.length === 0) return [];
+  const states = engine.userStates();
+  return plan.users
+    .flatMap(({ file, users }) => users.map(({ name }) => ({ file, name })))
+    .map((user, i) => ({ ...user, ...(states[i] ?? UNUSED) }));
+}
+
+const UNUSED: UserState = { active: 0, requests: 0, bytesIn: 0, bytesOut: 0, bytesToday: 0 };
 
 const UNKNOWN_STATE: TargetState = { isEjected: false, ejectedForMs: 0, inFlight: 0 };
 

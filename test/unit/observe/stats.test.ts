@@ -110,6 +110,38 @@ test('certificates have a table of their own, where there are any', () => {
   assert.doesNotMatch(formatStats(readStats(engine, plan, 61_000)), /expires/);
 });
 
+test('users have a table of their own: those who used something, who used most today first', () => {
+  const users = ['idle', 'carol', 'dave'].map((name) => ({
+    name,
+    bytesPerSecond: 0,
+    connections: 0,
+    bytesPerDay: 0,
+  }));
+  const withUsers = { ...plan, users: [{ file: '/etc/users', digest: 'd', users }] };
+  const states = [
+    { active: 0, requests: 0, bytesIn: 0, bytesOut: 0, bytesToday: 0 },
+    { active: 1, requests: 2, bytesIn: 10, bytesOut: 20, bytesToday: 30 },
+    { active: 0, requests: 7, bytesIn: 10, bytesOut: 4096, bytesToday: 2048 },
+  ];
+  const stats = readStats({ ...engine, userStates: () => states }, withUsers, 61_000);
+  assert.deepEqual(
+    stats.users,
+    states.map((state, i) => ({ file: '/etc/users', name: users[i]?.name, ...state })),
+  );
+  const [table = ''] = formatStats(stats).split('\n\n').slice(1);
+  const cells = table.split('\n').map((line) => line.trim().split(/ {2,}/));
+  assert.deepEqual(cells[0], ['active', 'requests', 'in', 'out', 'today']);
+  assert.deepEqual(
+    cells.slice(2).filter((row) => row.length > 1),
+    [
+      ['user dave', '0', '7', '10 B', '4.0 KiB', '2.0 KiB'],
+      ['user carol', '1', '2', '10 B', '20 B', '30 B'],
+    ],
+  );
+  assert.deepEqual(readStats(engine, plan, 0).users, []);
+  assert.doesNotMatch(formatStats(readStats(engine, plan, 0)), /today/);
+});
+
 test('bytes read as people read them', () => {
   assert.deepEqual([0, 1023, 1024, 1536, 5 * 2 ** 30].map(formatBytes), [
     '0 B',
