@@ -86,7 +86,12 @@ export async function runSluice(
   scope: Scope,
   folder: string,
   engine: Engine,
-  config: { readonly listeners: object; readonly pools?: object },
+  config: {
+    readonly listeners: object;
+    readonly pools?: object;
+    readonly lists?: object;
+    readonly resolver?: object;
+  },
 ): Promise<RunningSluice> {
   const file = await writeText(folder, `sluice-${engine}.json`, JSON.stringify(config, null, 2));
   const workers = engine === 'native' ? ['--workers', '2'] : [];
