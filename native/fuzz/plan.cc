@@ -35,6 +35,19 @@ void walk(const Plan& plan) {
       sum += cidr.contains(std::span(cidr.bytes).first(length)) ? 1U : 0U;
     }
   }
+  const std::uint8_t address[16] = {10, 0, 0, 1};
+  for (const Forward& forward : plan.forwards) {
+    for (const Rule& rule : forward.rules) {
+      sum += rule.clients.has(std::span(address).first(4)) ? 1U : 0U;
+      for (const std::uint32_t at : rule.lists) {
+        sum += plan.lists.at(at).name.size();
+      }
+    }
+  }
+  for (const List& list : plan.lists) {
+    sum += list.blocks.has(address) ? 1U : 0U;
+    sum += list.hostSet.has("www.ads.example.com") || list.hostSet.has("a") ? 1U : 0U;
+  }
   for (const Route& route : plan.routes) {
     require(route.stats != nullptr);
     sum += plan.listeners[route.listener].name.size();

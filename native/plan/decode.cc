@@ -488,17 +488,15 @@ void checkServerTls(Reader& in, const ServerTls& tls) {
              "client certificates without CAs");
 }
 
-void checkForward(Reader& in, const Plan& plan, const Listener& listener) {
-  const bool isForward = listener.protocol == Protocol::Forward;
-  in.require(isForward == (listener.forward != kNone) &&
-                 (!isForward || listener.forward < plan.forwards.size()),
-             "a listener's forward proxy out of range");
-  if (!in.isGood() || !isForward) {
-    return;
-  }
-  const Forward& forward = plan.forwards[listener.forward];
-  in.require(forward.rules.size() == listener.routes.count && !forward.rules.empty(),
-             "rules that are not the listener's routes");
+bool matchesEverything(const Rule& rule) noexcept {
+  return rule.clients.empty() && rule.users.empty() && rule.hosts.empty() && rule.blocks.empty() &&
+         rule.lists.empty() && rule.ports.empty() && rule.methods.empty() &&
+         rule.pathKind == PathMatchKind::Any && rule.times.empty();
+}
+
+void checkForward(Reader& in, const Plan& plan, const Forward& forward) {
+  in.require(!forward.rules.empty() && matchesEverything(forward.rules.back()),
+             "rules that do not end with one for everything");
   in.require(forward.users == kNone || forward.users < plan.users.size(),
              "a forward proxy's users out of range");
   for (const Rule& rule : forward.rules) {
@@ -508,11 +506,22 @@ void checkForward(Reader& in, const Plan& plan, const Listener& listener) {
   }
 }
 
+void checkForwardListener(Reader& in, const Plan& plan, const Listener& listener) {
+  const bool isForward = listener.protocol == Protocol::Forward;
+  in.require(isForward == (listener.forward != kNone) &&
+                 (!isForward || listener.forward < plan.forwards.size()),
+             "a listener's forward proxy out of range");
+  if (in.isGood() && isForward) {
+    in.require(plan.forwards[listener.forward].rules.size() == listener.routes.count,
+               "rules that are not the listener's routes");
+  }
+}
+
 /// Every reference from one table into another.
 void checkReferences(Reader& in, const Plan& plan) {
   for (const Listener& listener : plan.listeners) {
     in.require(fits(listener.routes, plan.routes.size()), "a listener's routes out of range");
-    checkForward(in, plan, listener);
+    checkForwardListener(in, plan, listener);
     const bool isHttp =
         listener.protocol == Protocol::Http || listener.protocol == Protocol::Forward;
     const bool needsPool = !isHttp && listener.nameRoutes.empty();
@@ -528,6 +537,9 @@ void checkReferences(Reader& in, const Plan& plan) {
                "a listener's TLS out of range");
     in.require(listener.pool < 0 || static_cast<std::size_t>(listener.pool) < plan.pools.size(),
                "a listener's pool out of range");
+  }
+  for (const Forward& forward : plan.forwards) {
+    checkForward(in, plan, forward);
   }
   for (const Route& route : plan.routes) {
     in.require(route.listener < plan.listeners.size(), "a route's listener out of range");

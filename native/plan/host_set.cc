@@ -15,8 +15,6 @@ constexpr std::uint32_t kMaxRecordBytes = std::uint32_t{1} << 30;
 constexpr std::size_t kMaxName = 253;
 constexpr std::uint8_t kExact = 1;
 constexpr std::uint8_t kSubdomains = 2;
-/// Labels that a name can have.
-constexpr std::size_t kMaxDepth = kMaxName / 2 + 1;
 
 std::uint32_t wordAt(const std::uint8_t* bytes) noexcept {
   std::uint32_t word = 0;

@@ -63,11 +63,6 @@ bool endsInNumber(std::string_view label) noexcept {
          std::all_of(label.begin() + 2, label.end(), [](char c) { return hexValue(c) >= 0; });
 }
 
-void setText(std::string_view text, Destination& out) noexcept {
-  std::memcpy(out.text.data(), text.data(), text.size());
-  out.length = static_cast<std::uint8_t>(text.size());
-}
-
 /// A name or an IPv4 address.
 bool parsePlainHost(std::string_view text, Destination& out) noexcept {
   if (text.ends_with('.')) {

@@ -1,0 +1,33 @@
+// Sets of hosts: in whatever counts as sound, every search ends and stays within, for the names that
+// it has and for others.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include "plan/host_set.h"
+
+using sluice::plan::HostSet;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // From a buffer of exactly its size, so that a byte too many is found.
+  const std::vector<std::uint8_t> exact(data, data + size);
+  if (!HostSet::isSound(exact)) {
+    return 0;
+  }
+  const HostSet set(exact);
+  const std::vector<char> text(data, data + size);
+  std::size_t found = 0;
+  // Its own bytes as names: those of its records are among them.
+  for (std::size_t at = 0; at < size; ++at) {
+    const std::size_t length = static_cast<unsigned char>(text[at]);
+    found += set.has(std::string_view(text.data() + at, std::min(length, size - at))) ? 1U : 0U;
+  }
+  found += set.has("") || set.has(".") || set.has("a.b.c.example.com") ? 1U : 0U;
+  // Keeps the look-ups above.
+  volatile std::size_t sink = found;
+  static_cast<void>(sink);
+  return 0;
+}
