@@ -4,6 +4,8 @@ import { accessLogs } from './cases/access-log.ts';
 import { balance, ejections } from './cases/balance.ts';
 import { forwardConnect } from './cases/forward-connect.ts';
 import { forwardHttp } from './cases/forward-http.ts';
+import { forwardPolicy } from './cases/forward-policy.ts';
+import { forwardOwn, forwardPrivacy } from './cases/forward-privacy.ts';
 import { forwardSocks } from './cases/forward-socks.ts';
 import { forwardSocksRefusals } from './cases/forward-socks-refusals.ts';
 import { forwardSocksUdp } from './cases/forward-socks-udp.ts';
@@ -59,6 +61,9 @@ export const FEATURES: readonly Feature[] = [
   tlsUpstream,
   forwardHttp,
   forwardConnect,
+  forwardPolicy,
+  forwardOwn,
+  forwardPrivacy,
   forwardSocks,
   forwardSocksRefusals,
   forwardSocksUdp,
