@@ -123,6 +123,42 @@ std::size_t writeGenerated(HeadWriter& out, Errc code, bool close, std::string_v
   return out.hasOverflowed() ? 0 : out.size() - begin;
 }
 
+bool writeRefusal(HeadWriter& out, const Refusal& refusal, const AnswerContext& context) noexcept {
+  const ErrcInfo& info = errcInfo(refusal.code);
+  const StatusText usual{info.status};
+  writeStatusLine(out, info.status);
+  out.appendField("Date", context.date);
+  out.appendField("Content-Type",
+                  refusal.page.empty() ? kPlainText : std::string_view("text/html; charset=utf-8"));
+  writeLength(out, refusal.page.empty() ? usual.size() : refusal.page.size());
+  if (!refusal.fieldName.empty()) {
+    out.appendField(refusal.fieldName, refusal.fieldValue);
+  }
+  out.append("Proxy-Status: sluice; error=");
+  out.append(info.proxyStatus);
+  out.append("\r\n");
+  writeConnection(out, context.connection);
+  out.append("\r\n");
+  if (!context.isHead && refusal.page.empty()) {
+    usual.write(out);
+  }
+  return !out.hasOverflowed();
+}
+
+bool writeAnswer(HeadWriter& out, std::uint16_t status, std::string_view contentType,
+                 std::string_view body, const AnswerContext& context) noexcept {
+  writeStatusLine(out, status);
+  out.appendField("Date", context.date);
+  out.appendField("Content-Type", contentType);
+  writeLength(out, body.size());
+  writeConnection(out, context.connection);
+  out.append("\r\n");
+  if (!context.isHead) {
+    out.append(body);
+  }
+  return !out.hasOverflowed();
+}
+
 bool hasRespondBody(const plan::Route& route) noexcept {
   return route.action.status != 204 && route.action.status != 304;
 }

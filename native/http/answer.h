@@ -40,6 +40,24 @@ inline constexpr std::size_t kGeneratedBytes = 512;
 std::size_t writeGenerated(HeadWriter& out, Errc code, bool close, std::string_view date,
                            bool isHead = false) noexcept;
 
+/// What an error answer says besides its code: a field of its own, and a body in place of the usual
+/// one.
+struct Refusal {
+  Errc code = Errc::None;
+  std::string_view fieldName{};
+  std::string_view fieldValue{};
+  /// HTML; empty = the usual body.
+  std::string_view page{};
+};
+
+/// The head of such an answer, and its body unless it is a page, which is to be sent behind it.
+[[nodiscard]] bool writeRefusal(HeadWriter& out, const Refusal& refusal,
+                                const AnswerContext& context) noexcept;
+
+/// A whole answer with a body of our own.
+[[nodiscard]] bool writeAnswer(HeadWriter& out, std::uint16_t status, std::string_view contentType,
+                               std::string_view body, const AnswerContext& context) noexcept;
+
 /// The head of a `respond` route. Its body is route.action.body: send it behind the head unless the
 /// request was HEAD or hasRespondBody() says no.
 [[nodiscard]] bool writeRespond(HeadWriter& out, const plan::Route& route,

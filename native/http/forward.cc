@@ -63,6 +63,9 @@ class RequestWriter {
     writeRequestLine();
     writeFields();
     writeConnection();
+    if (!context_.authorization.empty()) {
+      out_.appendField("Proxy-Authorization", context_.authorization);
+    }
     if (mode_ != ForwardedMode::Off) {
       writeForwarded();
     }
@@ -80,6 +83,10 @@ class RequestWriter {
     const RewrittenPath path = rewritePath(context_.route, context_.path);
     out_.append(head_.method);
     out_.append(' ');
+    if (context_.isToParent) {
+      out_.append("http://");
+      out_.append(head_.authority);
+    }
     out_.append(path.prefix);
     out_.append(path.rest);
     out_.append(head_.query);
@@ -191,6 +198,10 @@ class RequestWriter {
       writeBelieved(FieldId::XForwardedFor);
       out_.append(client);
       out_.append("\r\n");
+    }
+    if (context_.isForward) {
+      writeForwardedElement(client);
+      return;
     }
     if (isMissing(FieldId::XForwardedProto) && isOurs("X-Forwarded-Proto")) {
       out_.append("X-Forwarded-Proto: ");

@@ -127,8 +127,8 @@ class JsonLine {
     }
   }
 
-  // Six texts, each byte at most six characters, and the rest.
-  std::array<char, 6 * kMaxText * 6 + 2048> bytes_;
+  // Seven texts, each byte at most six characters, and the rest.
+  std::array<char, 7 * kMaxText * 6 + 2048> bytes_;
   std::size_t size_ = 0;
 };
 
@@ -158,6 +158,9 @@ void writeLog(Context& context, std::uint16_t log, plan::StatShard& listener,
     line.null("upstreamMs");
   }
   line.text("target", record.target);
+  if (record.isForward) {
+    line.text("user", record.user);
+  }
   line.text("error", record.error == Errc::None ? std::string_view() : errcInfo(record.error).name);
   if (!context.log.push(log, line.finish())) {
     listener.add(Counter::LogDropped);

@@ -30,6 +30,9 @@ struct LogRecord {
   std::uint64_t upstreamNs = 0;
   /// Empty when no target was reached.
   std::string_view target = {};
+  /// Of forward proxies alone.
+  std::string_view user = {};
+  bool isForward = false;
   Errc error = Errc::None;
 };
 

@@ -8,6 +8,7 @@
 
 #include "balance/rng.h"
 #include "base/byte_ring.h"
+#include "base/local_clock.h"
 #include "http/answer.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -128,13 +129,34 @@ struct Context {
   upstream::Origins& origins;
   upstream::Names& names;
   upstream::Verdicts& verdicts;
+  LocalClock clock{};
   DateCache date;
   /// The plan in force; new work takes a lease of it.
   upstream::PlanLease current;
+  /// Counts connections that go out from one of several addresses.
+  std::uint32_t departures = 0;
+
+  /// Where the next connection to an address of this family goes out from; without length: the
+  /// kernel chooses.
+  [[nodiscard]] net::SocketAddress sourceFor(const plan::Forward& forward,
+                                             AddressFamily family) noexcept;
 
   [[nodiscard]] plan::StatShard& shard(const std::shared_ptr<plan::EntityStats>& stats) noexcept {
     return stats->of(worker);
   }
 };
+
+inline net::SocketAddress Context::sourceFor(const plan::Forward& forward,
+                                             AddressFamily family) noexcept {
+  const std::size_t count = forward.sources.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const plan::Address& source = forward.sources[(departures + i) % count];
+    if (source.family == family) {
+      departures = static_cast<std::uint32_t>((departures + i + 1) % count);
+      return upstream::toSocketAddress(source);
+    }
+  }
+  return {};
+}
 
 } // namespace sluice::relay

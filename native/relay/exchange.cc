@@ -70,6 +70,7 @@ void Exchange::begin(const upstream::PlanLease& plan, std::uint32_t listener,
   hasBody_ = !client_.isRequestComplete();
   wantsUpgrade_ = head.wantsUpgrade;
   hasSentBody_ = false;
+  isConnect_ = false;
   isClientBlocked_ = false;
   isUpstreamBlocked_ = false;
   interims_ = 0;
@@ -82,6 +83,10 @@ void Exchange::begin(const upstream::PlanLease& plan, std::uint32_t listener,
   bytesOut_ = 0;
   stats_ = {.listener = &context_.shard(this->listener().stats)};
   stats_.listener->add(Counter::Requests);
+  if (this->listener().forward != plan::kNone) {
+    beginForward(head);
+    return;
+  }
 
   std::string_view path;
   if (!normalizePath(head, path)) {
@@ -92,23 +97,32 @@ void Exchange::begin(const upstream::PlanLease& plan, std::uint32_t listener,
     fail(Errc::Misdirected);
     return;
   }
-  route_ = http::matchRoute(plan_->plan().routesOf(this->listener()), head.host, path,
-                            client_.identity());
-  if (route_ == nullptr) {
+  const plan::Route* route = http::matchRoute(plan_->plan().routesOf(this->listener()), head.host,
+                                              path, client_.identity());
+  if (route == nullptr) {
     fail(Errc::NoRoute);
     return;
   }
-  stats_.route = &context_.shard(route_->stats);
-  stats_.route->add(Counter::Requests);
-  stats_.route->add(Counter::Active);
+  enterRoute(*route);
   if (route_->action.kind != ActionKind::Pool) {
     answerLocally(head, path);
     return;
   }
+  enterPool();
+  tryNext(Errc::NoTarget);
+}
+
+void Exchange::enterRoute(const plan::Route& route) noexcept {
+  route_ = &route;
+  stats_.route = &context_.shard(route.stats);
+  stats_.route->add(Counter::Requests);
+  stats_.route->add(Counter::Active);
+}
+
+void Exchange::enterPool() noexcept {
   stats_.pool = &context_.shard(pool().stats);
   stats_.pool->add(Counter::Requests);
   stats_.pool->add(Counter::Active);
-  tryNext(Errc::NoTarget);
 }
 
 void Exchange::answerLocally(const http::RequestHead& head, std::string_view path) noexcept {
@@ -133,6 +147,9 @@ bool Exchange::pickTarget() noexcept {
 }
 
 bool Exchange::tryTarget(bool mayReuse, Errc& why) noexcept {
+  if (needsDial()) {
+    return dialTarget(mayReuse, why);
+  }
   const std::uint32_t index = tries_.target();
   // A connection that began with a PROXY header, or without one, goes on speaking for its client.
   if (mayReuse && pool().proxyProtocol == ProxySend::Off) {
@@ -263,24 +280,28 @@ void Exchange::sendRequest() noexcept {
   }
   phase_ = Phase::Waiting;
   hasSentBody_ = body.bytes > 0;
-  const SendState state =
-      upstream_->sendRequest(head,
-                             {.listener = listener(),
-                              .route = *route_,
-                              .target = target(),
-                              .clientIp = client_.addressText(),
-                              .isTrusted = isTrusted(listener(), client_.address()),
-                              .clientEdits = client_.edits(),
-                              .path = path,
-                              .keepUpgrade = wantsUpgrade_},
-                             body);
+  const SendState state = upstream_->sendRequest(
+      head,
+      {.listener = listener(),
+       .route = *route_,
+       .target = target(),
+       .clientIp = client_.addressText(),
+       .isTrusted = isTrusted(listener(), client_.address()),
+       .clientEdits = client_.edits(),
+       .path = path,
+       .keepUpgrade = wantsUpgrade_,
+       .isForward = egress_ != nullptr,
+       .isToParent = pool().kind == PoolKind::HttpParent,
+       .authorization = pool().kind == PoolKind::HttpParent ? std::string_view(pool().authorization)
+                                                            : std::string_view()},
+      body);
   countRequest(body.bytes);
   afterUpstreamSend(state);
 }
 
 bool Exchange::wantsBody() const noexcept {
   return (phase_ == Phase::Waiting || phase_ == Phase::Responding) && upstream_ != nullptr &&
-         !isUpstreamBlocked_ && !requestPump_.isRunning();
+         !isUpstreamBlocked_ && !isPaced_ && !requestPump_.isRunning();
 }
 
 void Exchange::onRequestBody(const BodySlices& body) noexcept {
@@ -300,8 +321,11 @@ void Exchange::afterUpstreamSend(SendState state) noexcept {
     return;
   }
   isUpstreamBlocked_ = state == SendState::Blocked;
+  if (isOutOfQuota()) {
+    return;
+  }
   armForProgress();
-  if (!isUpstreamBlocked_ && hasBody_ && !client_.isRequestComplete()) {
+  if (!isUpstreamBlocked_ && !isPaced_ && hasBody_ && !client_.isRequestComplete()) {
     client_.resumeBody();
     spliceRequest();
   }
@@ -310,13 +334,16 @@ void Exchange::afterUpstreamSend(SendState state) noexcept {
 void Exchange::onUpstreamRoom() noexcept {
   isUpstreamBlocked_ = false;
   armForProgress();
-  if (!client_.isRequestComplete()) {
+  if (!client_.isRequestComplete() && !isPaced_) {
     client_.resumeBody();
   }
 }
 
 /// Asked last: a sink under TLS may change over to the kernel for it.
 bool Exchange::isWorthSplicing(net::Stream& sink, std::uint64_t remaining) noexcept {
+  if (stats_.meter != nullptr && stats_.meter->isPaced()) {
+    return false;
+  }
   const bool isForced = listener().splice == SpliceMode::Always;
   return (isForced || remaining >= kSpliceFrom) &&
          sink.takesSplice(isForced ? net::Pump::kNoLimit : remaining);
@@ -374,8 +401,11 @@ void Exchange::afterClientSend(SendState state, bool isResponseEnd) noexcept {
     return;
   }
   isClientBlocked_ = state == SendState::Blocked;
+  if (isOutOfQuota()) {
+    return;
+  }
   armForProgress();
-  if (isClientBlocked_) {
+  if (isClientBlocked_ || isPaced_) {
     upstream_->pauseResponse();
     return;
   }
@@ -388,6 +418,9 @@ void Exchange::onClientRoom() noexcept {
   }
   isClientBlocked_ = false;
   armForProgress();
+  if (isPaced_) {
+    return;
+  }
   spliceResponse();
   if (!responsePump_.isRunning()) {
     upstream_->resumeResponse();
@@ -419,6 +452,7 @@ void Exchange::onPumped(net::Pump& pump, std::size_t bytes) noexcept {
     client_.skipRequestBody(bytes);
     upstream_->skipRequestBody(bytes);
   }
+  static_cast<void>(isOutOfQuota());
 }
 
 void Exchange::onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept {
@@ -481,7 +515,7 @@ void Exchange::onTunnelEnd(Errc why, std::uint64_t bytesIn, std::uint64_t bytesO
   bytesIn_ += bytesIn;
   bytesOut_ += bytesOut;
   if (isCut(why)) {
-    upstream_->stream().abort();
+    (upstream_ != nullptr ? upstream_->stream() : dial_->stream()).abort();
   }
   dropUpstream();
   end(why);
@@ -498,6 +532,9 @@ void Exchange::armForProgress() noexcept {
 
 void Exchange::onTimer(net::Timer&) noexcept {
   switch (phase_) {
+  case Phase::Admitting:
+    fail(Errc::NameTimeout);
+    return;
   case Phase::Connecting:
     onUpstreamFailed(Errc::ConnectTimeout);
     return;
@@ -518,6 +555,7 @@ void Exchange::onTimer(net::Timer&) noexcept {
     }
     return;
   case Phase::Idle:
+  case Phase::Dialing:
   case Phase::Switched:
     return;
   }
@@ -542,7 +580,11 @@ void Exchange::fail(Errc why) noexcept {
     return;
   }
   status_ = errcInfo(why).status;
-  client_.sendError(why);
+  if (listener().forward != plan::kNone) {
+    refuse(why);
+  } else {
+    client_.sendError(why);
+  }
   end(why);
   client_.endExchange();
 }
@@ -576,12 +618,17 @@ void Exchange::dropUpstream() noexcept {
   if (upstream_ != nullptr) {
     std::exchange(upstream_, nullptr)->abandon();
   }
+  dropDial();
 }
 
 void Exchange::countRequest(std::uint64_t bytes) noexcept {
   if (bytes > 0) {
     bytesIn_ += bytes;
     stats_.add(Counter::BytesIn, bytes);
+    if (stats_.meter != nullptr) {
+      stats_.meter->countIn(bytes);
+      pace();
+    }
   }
 }
 
@@ -589,6 +636,10 @@ void Exchange::countResponse(std::uint64_t bytes) noexcept {
   if (bytes > 0) {
     bytesOut_ += bytes;
     stats_.add(Counter::BytesOut, bytes);
+    if (stats_.meter != nullptr) {
+      stats_.meter->countOut(bytes);
+      pace();
+    }
   }
 }
 
@@ -622,6 +673,10 @@ void Exchange::end(Errc why) noexcept {
               .durationNs = durationNs,
               .upstreamNs = headNs_ == 0 ? 0 : headNs_ - startNs_,
               .target = tries_.hasTarget() ? std::string_view(target().name) : std::string_view(),
+              .user = egress_ != nullptr && egress_->user() != nullptr
+                          ? std::string_view(egress_->user()->name)
+                          : std::string_view(),
+              .isForward = egress_ != nullptr,
               .error = why});
   }
   tries_.release(plan_->plan(), stats_);
@@ -631,6 +686,8 @@ void Exchange::end(Errc why) noexcept {
   if (stats_.pool != nullptr) {
     stats_.pool->sub(Counter::Active);
   }
+  dropDial();
+  dropEgress();
   phase_ = Phase::Idle;
 }
 

@@ -3,6 +3,8 @@
 //
 //   phase      | meaning                                     | ends by
 //   Idle       | no request                                  | begin()
+//   Admitting  | forward: what is permitted is being found   | onDecided()
+//   Dialing    | forward: a connection is being made         | onDialed(), onDialFailed()
 //   Connecting | the upstream connection is being made       | onConnected(), timeout -> next target
 //   Waiting    | request under way, no response head yet     | onResponse(), failure -> retry or error
 //   Responding | head sent, body under way                   | its end, or a cut
@@ -17,14 +19,20 @@
 
 #include "net/proxy_header.h"
 #include "net/pump.h"
+#include "policy/destination.h"
 #include "relay/context.h"
+#include "relay/dial.h"
+#include "relay/egress.h"
 #include "relay/flow_stats.h"
 #include "relay/session.h"
 #include "relay/target_tries.h"
 
 namespace sluice::relay {
 
-class Exchange final : public net::TimerOwner, public net::PumpOwner {
+class Exchange final : public net::TimerOwner,
+                       public net::PumpOwner,
+                       public EgressOwner,
+                       public DialOwner {
  public:
   Exchange(Context& context, ClientSession& client) noexcept;
   Exchange(const Exchange&) = delete;
@@ -68,7 +76,15 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
   [[nodiscard]] const plan::Listener& listener() const noexcept;
 
  private:
-  enum class Phase : std::uint8_t { Idle, Connecting, Waiting, Responding, Switched };
+  enum class Phase : std::uint8_t {
+    Idle,
+    Admitting,
+    Dialing,
+    Connecting,
+    Waiting,
+    Responding,
+    Switched
+  };
   void onTimer(net::Timer& timer) noexcept override;
   void onPumped(net::Pump& pump, std::size_t bytes) noexcept override;
   void onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept override;
@@ -77,6 +93,28 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
   [[nodiscard]] const plan::Target& target() const noexcept;
   [[nodiscard]] bool normalizePath(const http::RequestHead& head, std::string_view& path) noexcept;
   void answerLocally(const http::RequestHead& head, std::string_view path) noexcept;
+  void enterRoute(const plan::Route& route) noexcept;
+  void enterPool() noexcept;
+
+  // Forward proxies (exchange_forward.cc):
+  void beginForward(const http::RequestHead& head) noexcept;
+  [[nodiscard]] EgressWish wish() noexcept override;
+  void onDecided(Errc outcome) noexcept override;
+  void onDialed(net::Stream& stream, std::string_view early) noexcept override;
+  void onDialFailed(Errc why) noexcept override;
+  void answerPac(const http::RequestHead& head) noexcept;
+  [[nodiscard]] bool readDestination(const http::RequestHead& head,
+                                     policy::Destination& out) const noexcept;
+  [[nodiscard]] bool needsDial() const noexcept;
+  [[nodiscard]] bool dialTarget(bool mayReuse, Errc& why) noexcept;
+  void refuse(Errc why) noexcept;
+  void dropDial() noexcept;
+  void dropEgress() noexcept;
+  void onPaceOver() noexcept override;
+  void pace() noexcept;
+  [[nodiscard]] bool isOutOfQuota() noexcept;
+  [[nodiscard]] const plan::Forward& forward() const noexcept;
+
   [[nodiscard]] bool pickTarget() noexcept;
   /// Connects to, or takes an idle connection of, the next target; answers with an error when none
   /// is left.
@@ -115,6 +153,12 @@ class Exchange final : public net::TimerOwner, public net::PumpOwner {
   upstream::PlanLease plan_;
   const plan::Route* route_ = nullptr;
   UpstreamSession* upstream_ = nullptr;
+  /// Of a forward proxy, while a request is under way.
+  Egress* egress_ = nullptr;
+  Dial* dial_ = nullptr;
+  bool isConnect_ = false;
+  /// The user is ahead of the bandwidth: nothing moves for now.
+  bool isPaced_ = false;
   TargetTries tries_;
   FlowStats stats_;
   std::uint64_t startNs_ = 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "plan/state.h"
+#include "relay/user_meter.h"
 
 namespace sluice::relay {
 
@@ -12,6 +13,8 @@ struct FlowStats {
   plan::StatShard* route = nullptr;
   plan::StatShard* pool = nullptr;
   plan::StatShard* target = nullptr;
+  /// Of the client's user; null where nobody is asked who they are.
+  UserMeter* meter = nullptr;
 
   /// On every entity that is known by now.
   void add(Counter counter, std::uint64_t n = 1) const noexcept {

@@ -38,8 +38,11 @@ const plan::Listener& H1Client::listener() const noexcept {
   return plan_->plan().listeners[listenerIndex_];
 }
 
-net::IpPort H1Client::destination() const noexcept {
-  return destination_.isKnown() ? destination_ : net::IpPort::of(stream_.localAddress());
+const net::IpPort& H1Client::destination() noexcept {
+  if (!destination_.isKnown()) {
+    destination_ = net::IpPort::of(stream_.localAddress());
+  }
+  return destination_;
 }
 
 // --- input ---------------------------------------------------------------------------------------
@@ -430,6 +433,35 @@ void H1Client::sendError(Errc code) noexcept {
   if (send(writer.view(), {}) == SendState::Broken) {
     keepAlive_ = false;
   }
+}
+
+void H1Client::sendRefusal(const http::Refusal& refusal) noexcept {
+  http::HeadWriter writer(context_.http.head);
+  if (!http::writeRefusal(writer, refusal, answerContext()) ||
+      send(writer.view(), isHeadRequest_ ? std::string_view() : refusal.page) ==
+          SendState::Broken) {
+    keepAlive_ = false;
+  }
+}
+
+void H1Client::sendAnswer(std::uint16_t status, std::string_view contentType,
+                          std::string_view body) noexcept {
+  http::HeadWriter writer(context_.http.head);
+  if (!http::writeAnswer(writer, status, contentType, body, answerContext()) ||
+      send(writer.view(), {}) == SendState::Broken) {
+    keepAlive_ = false;
+  }
+}
+
+void H1Client::sayLast() noexcept {
+  isRefused_ = true;
+  keepAlive_ = false;
+}
+
+void H1Client::sendEstablished() noexcept {
+  hasBegunAnswer_ = true;
+  // What is lost here the tunnel finds out.
+  static_cast<void>(send("HTTP/1.1 200 Connection established\r\n\r\n", {}));
 }
 
 void H1Client::sendRespond(const plan::Route& route) noexcept {

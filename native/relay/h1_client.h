@@ -77,6 +77,14 @@ class H1Client final : public Flow,
   [[nodiscard]] SendState sendBody(const BodySlices& body) noexcept override;
   void sendError(Errc code) noexcept override;
   void sendRespond(const plan::Route& route) noexcept override;
+  void sendRefusal(const http::Refusal& refusal) noexcept override;
+  void sendAnswer(std::uint16_t status, std::string_view contentType,
+                  std::string_view body) noexcept override;
+  void sayLast() noexcept override;
+  [[nodiscard]] bool hasMore() const noexcept override {
+    return !in_.isEmpty() || !input_.empty();
+  }
+  void sendEstablished() noexcept override;
   void sendRedirect(const plan::Route& route, const http::RequestHead& head,
                     std::string_view path) noexcept override;
   [[nodiscard]] net::Stream* spliceSink() noexcept override;
@@ -89,8 +97,9 @@ class H1Client final : public Flow,
   [[nodiscard]] http::ClientIdentity identity() const noexcept override;
   [[nodiscard]] std::span<const plan::HeaderEdit> edits() const noexcept override;
   [[nodiscard]] bool mayAskFor(std::string_view host) const noexcept override;
+  [[nodiscard]] bool isTls() const noexcept override { return tls_ != nullptr; }
   [[nodiscard]] const net::SocketAddress& address() const noexcept override { return address_; }
-  [[nodiscard]] net::IpPort destination() const noexcept override;
+  [[nodiscard]] const net::IpPort& destination() noexcept override;
   [[nodiscard]] std::string_view addressText() const noexcept override {
     return {addressText_.data(), addressLength_};
   }
@@ -150,7 +159,7 @@ class H1Client final : public Flow,
   /// Bytes of the body that were thrown away behind an answer.
   std::uint64_t skipped_ = 0;
   net::SocketAddress address_;
-  /// Known only when a PROXY header said it.
+  /// As a PROXY header said, or as the kernel says once somebody wants to know.
   net::IpPort destination_;
   net::Stream stream_;
   /// The filter of stream_; null for plain connections.

@@ -99,6 +99,14 @@ Status H1Upstream::connect() noexcept {
   return stream_.connect(pool_->address());
 }
 
+Status H1Upstream::adopt(UniqueFd fd) noexcept {
+  const Status status = stream_.adopt(std::move(fd));
+  if (status) {
+    stream_.startReceive();
+  }
+  return status;
+}
+
 void H1Upstream::onConnected(net::Stream&, Errc outcome) noexcept {
   if (outcome == Errc::None && !stream_.isFiltered()) {
     std::array<char, net::kMaxSentProxyHeaderBytes> into;
@@ -356,6 +364,16 @@ UpstreamSession* reuseUpstream(const std::shared_ptr<upstream::TargetPool>& pool
     upstream->close();
   }
   return nullptr;
+}
+
+UpstreamSession* adoptUpstream(Context& context, const std::shared_ptr<upstream::TargetPool>& pool,
+                               Exchange& exchange, UniqueFd fd) noexcept {
+  H1Upstream* upstream = context.slabs.h1Upstream.make(context, pool, exchange);
+  if (upstream != nullptr && !upstream->adopt(std::move(fd))) {
+    upstream->close();
+    return nullptr;
+  }
+  return upstream;
 }
 
 UpstreamSession* connectUpstream(Context& context,

@@ -50,6 +50,8 @@ class H1Upstream final : public UpstreamSession,
   /// Takes it out of idleness.
   void assign(Exchange& exchange) noexcept;
   [[nodiscard]] Status connect() noexcept;
+  /// Takes a connection that stands.
+  [[nodiscard]] Status adopt(UniqueFd fd) noexcept;
   /// Nothing has arrived while it was idle.
   [[nodiscard]] bool isClean() noexcept { return !stream_.hasInput(); }
   void close() noexcept;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "http/answer.h"
 #include "http/forward.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -74,6 +75,15 @@ class ClientSession {
   /// Whole answers of our own.
   virtual void sendError(Errc code) noexcept = 0;
   virtual void sendRespond(const plan::Route& route) noexcept = 0;
+  virtual void sendRefusal(const http::Refusal& refusal) noexcept = 0;
+  virtual void sendAnswer(std::uint16_t status, std::string_view contentType,
+                          std::string_view body) noexcept = 0;
+  /// The next answer is the last on this connection, and what came behind the request is no request.
+  virtual void sayLast() noexcept = 0;
+  /// Bytes came behind the request.
+  [[nodiscard]] virtual bool hasMore() const noexcept = 0;
+  /// CONNECT has succeeded: what follows is the tunnel's.
+  virtual void sendEstablished() noexcept = 0;
   virtual void sendRedirect(const plan::Route& route, const http::RequestHead& head,
                             std::string_view path) noexcept = 0;
   /// The connection if bytes may bypass the session in one of the two directions, else null.
@@ -98,9 +108,10 @@ class ClientSession {
   /// False when the connection was made for other hosts than this one.
   [[nodiscard]] virtual bool mayAskFor(std::string_view host) const noexcept = 0;
 
+  [[nodiscard]] virtual bool isTls() const noexcept = 0;
   [[nodiscard]] virtual const net::SocketAddress& address() const noexcept = 0;
   /// What the client connected to, as far as is known.
-  [[nodiscard]] virtual net::IpPort destination() const noexcept = 0;
+  [[nodiscard]] virtual const net::IpPort& destination() noexcept = 0;
   [[nodiscard]] virtual std::string_view addressText() const noexcept = 0;
 
  protected:
@@ -141,6 +152,10 @@ struct Context;
 /// The connection of the pool that was used last, given to `exchange`; null when none is idle.
 [[nodiscard]] UpstreamSession* reuseUpstream(const std::shared_ptr<upstream::TargetPool>& pool,
                                              Exchange& exchange) noexcept;
+/// Makes an upstream of a connection that stands already. Null when there is no memory.
+[[nodiscard]] UpstreamSession* adoptUpstream(Context& context,
+                                             const std::shared_ptr<upstream::TargetPool>& pool,
+                                             Exchange& exchange, UniqueFd fd) noexcept;
 /// Begins a connection: exchange.onConnected() follows. Null and `why` when it fails at once.
 [[nodiscard]] UpstreamSession* connectUpstream(Context& context,
                                                const std::shared_ptr<upstream::TargetPool>& pool,

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "base/slab.h"
+#include "relay/dial.h"
+#include "relay/egress.h"
 #include "relay/front.h"
 #include "relay/h1_client.h"
 #include "relay/h1_upstream.h"
@@ -17,6 +19,8 @@ struct Slabs {
   Slab<H1Client> h1Client;
   Slab<H1Upstream> h1Upstream;
   Slab<Tunnel> tunnel;
+  Slab<Egress> egress;
+  Slab<Dial> dial;
 };
 
 } // namespace sluice::relay

@@ -14,7 +14,8 @@ Tunnel::Tunnel(Context& context, TunnelOwner& owner, net::Stream& client,
                net::Stream& upstream) noexcept
     : context_(context), owner_(owner),
       up_(context.pipes, *this, client, upstream, Counter::BytesIn),
-      down_(context.pipes, *this, upstream, client, Counter::BytesOut), idle_(*this) {}
+      down_(context.pipes, *this, upstream, client, Counter::BytesOut), idle_(*this), pace_(*this) {
+}
 
 void Tunnel::start(const TunnelOptions& options, const FlowStats& stats,
                    std::string_view toUpstream, std::string_view toClient) noexcept {
@@ -25,13 +26,16 @@ void Tunnel::start(const TunnelOptions& options, const FlowStats& stats,
   for (Direction* direction : {&up_, &down_}) {
     direction->from.setOwner(*this);
     direction->from.setReceiveBytes(kReceiveBytes);
-    direction->mayPump = options.splice != SpliceMode::Never && !direction->from.isFiltered();
+    direction->mayPump = options.splice != SpliceMode::Never && !direction->from.isFiltered() &&
+                         (stats.meter == nullptr || !stats.meter->isPaced());
   }
   up_.isEof = options.hasClientEnded;
   for (Direction* direction : {&up_, &down_}) {
     const std::string_view early = direction == &up_ ? toUpstream : toClient;
     if (!early.empty()) {
-      count(*direction, early.size());
+      if (!count(*direction, early.size())) {
+        return;
+      }
       forward(*direction, early);
     }
     if (!isRunning_) {
@@ -46,6 +50,7 @@ void Tunnel::start(const TunnelOptions& options, const FlowStats& stats,
 void Tunnel::stop() noexcept {
   isRunning_ = false;
   idle_.cancel();
+  pace_.cancel();
   for (Direction* direction : {&up_, &down_}) {
     direction->pump.stop();
     direction->pending.clear(context_.loop.buffers());
@@ -59,10 +64,37 @@ Tunnel::Direction& Tunnel::into(const net::Stream& stream) noexcept {
   return &stream == &up_.to ? up_ : down_;
 }
 
-void Tunnel::count(Direction& direction, std::size_t bytes) noexcept {
+bool Tunnel::count(Direction& direction, std::size_t bytes) noexcept {
   direction.bytes += bytes;
   stats_.add(direction.counter, bytes);
   context_.loop.arm(idle_, options_.idleMs);
+  if (stats_.meter == nullptr) {
+    return true;
+  }
+  if (&direction == &up_) {
+    stats_.meter->countIn(bytes);
+  } else {
+    stats_.meter->countOut(bytes);
+  }
+  if (!stats_.meter->hasQuotaLeft()) {
+    finish(Errc::UserQuota);
+    return false;
+  }
+  return true;
+}
+
+/// Nothing is received while the user is ahead of the bandwidth.
+void Tunnel::pace() noexcept {
+  if (!isRunning_ || stats_.meter == nullptr) {
+    return;
+  }
+  const std::uint32_t pauseMs = stats_.meter->pauseMs(context_.loop.nowNs());
+  if (pauseMs == 0) {
+    return;
+  }
+  up_.from.stopReceive();
+  down_.from.stopReceive();
+  context_.loop.arm(pace_, pauseMs);
 }
 
 void Tunnel::forward(Direction& direction, std::string_view bytes) noexcept {
@@ -84,6 +116,9 @@ void Tunnel::forward(Direction& direction, std::string_view bytes) noexcept {
 void Tunnel::resume(Direction& direction) noexcept {
   if (direction.isEof) {
     closeDirection(direction);
+    return;
+  }
+  if (pace_.isArmed()) {
     return;
   }
   if (options_.splice == SpliceMode::Always && direction.mayPump &&
@@ -124,11 +159,14 @@ void Tunnel::finish(Errc why) noexcept {
 
 void Tunnel::onReceived(net::Stream& stream, std::string_view bytes) noexcept {
   Direction& direction = from(stream);
-  count(direction, bytes.size());
+  if (!count(direction, bytes.size())) {
+    return;
+  }
   forward(direction, bytes);
   if (isRunning_) {
     pumpIfBulky(direction, bytes.size());
   }
+  pace();
 }
 
 void Tunnel::onReceiveEnd(net::Stream& stream, net::StreamEnd end) noexcept {
@@ -158,7 +196,7 @@ void Tunnel::onSendRoom(net::Stream& stream) noexcept {
 }
 
 void Tunnel::onPumped(net::Pump& pump, std::size_t bytes) noexcept {
-  count(&pump == &up_.pump ? up_ : down_, bytes);
+  static_cast<void>(count(&pump == &up_.pump ? up_ : down_, bytes));
 }
 
 void Tunnel::onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept {
@@ -183,8 +221,21 @@ void Tunnel::onPumpEnd(net::Pump& pump, net::PumpEnd end) noexcept {
   }
 }
 
-void Tunnel::onTimer(net::Timer&) noexcept {
-  finish(Errc::IdleTimeout);
+void Tunnel::onTimer(net::Timer& timer) noexcept {
+  if (&timer == &idle_) {
+    finish(Errc::IdleTimeout);
+    return;
+  }
+  context_.loop.arm(idle_, options_.idleMs);
+  pace();
+  if (pace_.isArmed()) {
+    return;
+  }
+  for (Direction* direction : {&up_, &down_}) {
+    if (isRunning_ && direction->pending.isEmpty() && !direction->isClosed) {
+      resume(*direction);
+    }
+  }
 }
 
 } // namespace sluice::relay

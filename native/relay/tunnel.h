@@ -86,7 +86,9 @@ class Tunnel final : public net::StreamOwner, public net::PumpOwner, public net:
 
   [[nodiscard]] Direction& from(const net::Stream& stream) noexcept;
   [[nodiscard]] Direction& into(const net::Stream& stream) noexcept;
-  void count(Direction& direction, std::size_t bytes) noexcept;
+  /// False: the tunnel has been cut, because its user has nothing left for today.
+  [[nodiscard]] bool count(Direction& direction, std::size_t bytes) noexcept;
+  void pace() noexcept;
   void forward(Direction& direction, std::string_view bytes) noexcept;
   void resume(Direction& direction) noexcept;
   void pumpIfBulky(Direction& direction, std::size_t received) noexcept;
@@ -99,6 +101,8 @@ class Tunnel final : public net::StreamOwner, public net::PumpOwner, public net:
   Direction up_;
   Direction down_;
   net::Timer idle_;
+  /// Runs while the user is ahead of the bandwidth.
+  net::Timer pace_;
   FlowStats stats_;
   TunnelOptions options_;
   bool isRunning_ = false;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/ktls.h"
 #include "net/listen.h"
 #include "net/ring_trial.h"
 
@@ -231,6 +232,10 @@ LoopState Engine::loop() const {
     }
   }
   return loop_;
+}
+
+std::string Engine::kernelTlsProblem() {
+  return net::probeKernelTls().problem;
 }
 
 bool Engine::isSettled() const noexcept {

@@ -57,6 +57,8 @@ class Engine {
   [[nodiscard]] Applied apply(std::span<const std::uint8_t> encodedPlan);
   /// Known once a plan was applied.
   [[nodiscard]] LoopState loop() const;
+  /// Why this kernel does not seal TLS, or empty.
+  [[nodiscard]] static std::string kernelTlsProblem();
   /// Who is told that workers have questions; to be set before the first plan.
   void setOutboxOwner(OutboxOwner* owner) noexcept { outbox_.setOwner(owner); }
   [[nodiscard]] std::vector<upstream::Question> takeQuestions() { return outbox_.take(); }

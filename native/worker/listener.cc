@@ -65,7 +65,7 @@ void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcep
   if (listener.maxConnections != 0 && others >= listener.maxConnections) {
     listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
     stats.error(Errc::ConnectionLimit);
-    if (listener.protocol == Protocol::Http) {
+    if (listener.protocol == Protocol::Http || listener.protocol == Protocol::Forward) {
       relay::H1Client::refuse(context_, fd);
     }
     return;

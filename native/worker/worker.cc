@@ -27,8 +27,10 @@ Worker::Worker(std::uint32_t index, LoopKind loop, Outbox& outbox) noexcept
                                  .origins = origins_,
                                  .names = names_,
                                  .verdicts = verdicts_,
-                                 .date = {},
-                                 .current = {}},
+                                 .clock = {},
+ .date = {},
+                                 .current = {},
+ .departures = 0},
       waker_(*this) {}
 
 bool Worker::start() noexcept {

@@ -19,6 +19,8 @@ export interface NativeEngine {
   apply(encodedPlan: Uint8Array): readonly number[] | NativeFailure;
   /** What the workers wait on. Known once a plan was applied. */
   loop(): NativeLoop;
+  /** Why this kernel does not seal TLS, or ''. */
+  kernelTlsProblem(): string;
   /** True once every worker has taken over the plan last applied. */
   settled(): boolean;
   /** Copies the summed shards, laid out as Engine.readStats says. Returns the doubles written. */

@@ -20,7 +20,7 @@ import { loadAddon } from './load.ts';
 import { answerQuestions } from './questions.ts';
 
 export const NATIVE_CAPABILITIES: Capabilities = {
-  protocols: ['http', 'tcp', 'udp'],
+  protocols: ['http', 'tcp', 'udp', 'forward'],
   workers: true,
   splice: true,
   unixListeners: true,
@@ -94,6 +94,10 @@ class AddonEngine implements Engine {
 
   get loop(): LoopInUse | null {
     return this.#loop;
+  }
+
+  get kernelTlsProblem(): string {
+    return this.#native.kernelTlsProblem();
   }
 
   /** Workers begin with the first plan; only then is it known what the kernel grants them. */
