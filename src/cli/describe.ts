@@ -10,7 +10,8 @@ export function describeProxy(proxy: SluiceProxy): string {
   const listeners = plan.listeners.flatMap((listener) =>
     rowsOf(plan, listener, proxy.addresses[listener.name] ?? ''),
   );
-  const pools = plan.pools.map(({ name, strategy, targets }) => [
+  const named = plan.pools.filter(({ kind }) => kind !== 'direct');
+  const pools = named.map(({ name, strategy, targets }) => [
     name,
     strategy,
     plan.targets
@@ -23,13 +24,14 @@ export function describeProxy(proxy: SluiceProxy): string {
   return [
     `Engine ${engine}, ${workers} worker${workers === 1 ? '' : 's'}${loop ? ` on ${loop.name}` : ''}`,
     formatTable(['LISTENER', 'PROTOCOL', 'TAKES', 'SENDS TO', 'TRY'], listeners),
-    formatTable(['POOL', 'STRATEGY', 'TARGETS'], pools),
+    ...(pools.length === 0 ? [] : [formatTable(['POOL', 'STRATEGY', 'TARGETS'], pools)]),
   ].join('\n\n');
 }
 
 function rowsOf(plan: Plan, listener: PlanListener, address: string): string[][] {
   const { name } = listener;
   const isTls = listener.serverTls !== null;
+  if (listener.protocol === 'forward') return ruleRowsOf(plan, listener, address);
   if (listener.protocol !== 'http') return streamRowsOf(plan, listener, address);
   const protocol = isTls ? 'https' : 'http';
   const { first, count } = listener.routes;
@@ -42,6 +44,25 @@ function rowsOf(plan: Plan, listener: PlanListener, address: string): string[][]
       describeAction(plan, route),
       isTls ? tryTlsCommand(route, address) : tryCommand(route, address),
     ]);
+}
+
+/** One row a rule of a forward proxy; the last one is about whatever the others are not. */
+function ruleRowsOf(plan: Plan, listener: PlanListener, address: string): string[][] {
+  const { name, routes, serverTls, forward } = listener;
+  const users = plan.forwards[forward ?? -1]?.users ?? null;
+  const asks = users === null ? '' : ' -U USER';
+  const proxy =
+    serverTls === null ? `-x http://${address}` : `--proxy-insecure -x https://${address}`;
+  return plan.routes.slice(routes.first, routes.first + routes.count).map((route, i) => {
+    const isLast = i === routes.count - 1;
+    return [
+      name,
+      serverTls === null ? 'forward' : 'forward (TLS)',
+      `${address} ${isLast ? '*' : route.name}`,
+      describeAction(plan, route),
+      isLast && route.action.kind === 'pool' ? `curl ${proxy}${asks} http://example.com/` : '',
+    ];
+  });
 }
 
 /** One row a name route, and one for the pool that takes the rest. */
@@ -67,8 +88,10 @@ function streamRowsOf(plan: Plan, listener: PlanListener, address: string): stri
 
 function describeAction(plan: Plan, { action }: PlanRoute): string {
   switch (action.kind) {
-    case 'pool':
-      return plan.pools[action.pool]?.name ?? '';
+    case 'pool': {
+      const pool = plan.pools[action.pool];
+      return pool?.kind === 'direct' ? 'anywhere' : (pool?.name ?? '');
+    }
     case 'respond':
       return `answers ${action.status}`;
     case 'redirect':
