@@ -9,6 +9,7 @@ import { forwardOwn, forwardPrivacy } from './cases/forward-privacy.ts';
 import { forwardSocks } from './cases/forward-socks.ts';
 import { forwardSocksRefusals } from './cases/forward-socks-refusals.ts';
 import { forwardSocksUdp } from './cases/forward-socks-udp.ts';
+import { forwardLimits, forwardUsers } from './cases/forward-users.ts';
 import { httpAborts } from './cases/http-aborts.ts';
 import { httpBodies } from './cases/http-bodies.ts';
 import { httpConnections } from './cases/http-connections.ts';
@@ -64,6 +65,8 @@ export const FEATURES: readonly Feature[] = [
   forwardPolicy,
   forwardOwn,
   forwardPrivacy,
+  forwardUsers,
+  forwardLimits,
   forwardSocks,
   forwardSocksRefusals,
   forwardSocksUdp,
