@@ -200,7 +200,13 @@ export class SluiceProxy extends EventEmitter<ProxyEvents> {
     const waitsOn = loop
       ? { loop: loop.name, ...(loop.reason && { loopReason: loop.reason }) }
       : {};
-    this.#logger.info({ engine: name, workers, ...waitsOn, reason, openssl }, 'engine started');
+    const problem = engine.kernelTlsProblem ?? null;
+    const seals =
+      problem === null ? {} : { kernelTls: problem === '' ? 'offered' : `not offered: ${problem}` };
+    this.#logger.info(
+      { engine: name, workers, ...waitsOn, reason, openssl, ...seals },
+      'engine started',
+    );
     for (const [listener, address] of Object.entries(this.#addresses)) {
       this.#logger.info({ listener, address }, 'listening');
     }

@@ -43,6 +43,7 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine>, public worker:
                        {InstanceMethod<&NativeEngine::apply>("apply"),
                         InstanceMethod<&NativeEngine::settled>("settled"),
                         InstanceMethod<&NativeEngine::loop>("loop"),
+                        InstanceMethod<&NativeEngine::kernelTlsProblem>("kernelTlsProblem"),
                         InstanceMethod<&NativeEngine::snapshot>("snapshot"),
                         InstanceMethod<&NativeEngine::targetStates>("targetStates"),
                         InstanceMethod<&NativeEngine::userStates>("userStates"),
@@ -255,6 +256,11 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine>, public worker:
     out.Set("name", state.kind == worker::LoopKind::IoUring ? "io_uring" : "epoll");
     out.Set("problem", state.problem);
     return out;
+  }
+
+  Napi::Value kernelTlsProblem(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(),
+                             isEngine(info) ? worker::Engine::kernelTlsProblem() : std::string());
   }
 
   template<typename Fill>

@@ -158,6 +158,9 @@ bool carryOut(worker::Engine& engine, char verb, std::span<const std::uint8_t> p
     answer.number(static_cast<std::uint8_t>(engine.loop().kind));
     answer.text(engine.loop().problem);
     return true;
+  case 'k':
+    answer.text(worker::Engine::kernelTlsProblem());
+    return true;
   case 's':
     answer.number(static_cast<std::uint8_t>(engine.isSettled()));
     return true;

@@ -85,6 +85,8 @@ export interface Engine {
   readonly workers: number;
   /** Null for engines without workers, and before the first plan. */
   readonly loop?: LoopInUse | null;
+  /** Why the kernel does not seal TLS for this engine, '' where it does; null where the engine never asks it to. */
+  readonly kernelTlsProblem?: string | null;
 
   /**
    * Carries `plan` out. The first call starts the engine: it binds every listener, or none: on failure it

@@ -176,6 +176,10 @@ class HostedEngine implements NativeEngine {
     return { name, problem: answer?.toString('utf8', 5) ?? '' };
   }
 
+  kernelTlsProblem(): string {
+    return this.#ask('k')?.toString('utf8', 4) ?? '';
+  }
+
   settled(): boolean {
     return this.#ask('s')?.readUInt8(0) !== 0;
   }

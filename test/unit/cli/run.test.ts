@@ -94,6 +94,10 @@ test('run: relays, prints statistics on SIGUSR1, reloads on SIGHUP, drains on SI
   const messages = logLines(stderr).map(({ msg }) => msg);
   assert.equal(messages[0], 'engine started');
   assert.equal(messages.at(-1), 'closed');
+  const [{ engine, kernelTls = '' } = {}] = logLines(stderr);
+  // Which of the two is the machine's.
+  if (engine === 'native') assert.match(String(kernelTls), /^(offered|not offered: .+)$/);
+  else assert.equal(kernelTls, '');
 });
 
 test('run: the second signal does not wait for what is in flight; an echo of the first does', async () => {

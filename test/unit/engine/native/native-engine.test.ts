@@ -21,6 +21,7 @@ function addonOn(loop: NativeLoop) {
       return {
         apply: () => [8080],
         loop: () => loop,
+        kernelTlsProblem: () => '',
         settled: () => true,
         snapshot: () => 0,
         targetStates: () => 0,
