@@ -2,6 +2,7 @@
 import type { Address } from '../config/address.ts';
 import {
   type Config,
+  type ForwardListenerConfig,
   type HttpListenerConfig,
   isHttpListener,
   type ListenerConfig,
@@ -46,6 +47,11 @@ export function tcpListeners(config: Config): NamedListener<TcpListenerConfig>[]
 
 export function udpListeners(config: Config): NamedListener<UdpListenerConfig>[] {
   return listenersOf(config, (one): one is UdpListenerConfig => one.protocol === 'udp');
+}
+
+/** Neither nginx nor HAProxy goes where clients say. */
+export function forwardListeners(config: Config): NamedListener<ForwardListenerConfig>[] {
+  return listenersOf(config, (one): one is ForwardListenerConfig => one.protocol === 'forward');
 }
 
 function listenersOf<T extends ListenerConfig>(

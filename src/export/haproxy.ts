@@ -2,7 +2,7 @@
 import { type Config, serverTlsOf } from '../config/config.ts';
 import { DEFAULT_HTTP } from './defaults.ts';
 import { comment, duration, type Exported, type ExportSettings, Notes } from './exported.ts';
-import { httpListeners, tcpListeners, udpListeners } from './facts.ts';
+import { forwardListeners, httpListeners, tcpListeners, udpListeners } from './facts.ts';
 import { httpListener, tcpListener } from './haproxy-listener.ts';
 import { Pools } from './haproxy-pool.ts';
 import { section, word } from './haproxy-text.ts';
@@ -29,6 +29,10 @@ export function exportHaproxy(config: Config, settings: ExportSettings): Exporte
     ...udpListeners(config).map(({ index, path }) => ({
       index,
       lines: ['', ...notes.warn(path, 'HAProxy does not relay UDP: left out')],
+    })),
+    ...forwardListeners(config).map(({ index, path }) => ({
+      index,
+      lines: ['', ...notes.warn(path, 'HAProxy is no forward proxy: left out')],
     })),
   ].sort((a, b) => a.index - b.index);
   const body = [...listeners.flatMap(({ lines }) => lines), ...pools.print()];

@@ -1,6 +1,7 @@
 // A configuration as one of nginx. Written for nginx 1.22; docs/export.md says what becomes of what.
 import type { Config } from '../config/config.ts';
 import { comment, duration, type Exported, type ExportSettings, Notes } from './exported.ts';
+import { forwardListeners } from './facts.ts';
 import { httpContext } from './nginx-http.ts';
 import { streamContext, streamListeners } from './nginx-stream.ts';
 import { block, literal } from './nginx-text.ts';
@@ -19,6 +20,9 @@ export function exportNginx(config: Config, settings: ExportSettings): Exported 
     ...block('events', [`worker_connections ${settings.connections};`]),
     ...httpContext(config, settings, notes),
     ...streamContext(config, settings, notes),
+    ...forwardListeners(config).flatMap(({ path }) =>
+      notes.warn(path, 'nginx is no forward proxy: left out'),
+    ),
   ];
   return { text: `${lines.join('\n')}\n`, warnings: notes.warnings };
 }

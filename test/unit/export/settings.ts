@@ -39,6 +39,29 @@ const NO_UDP = { warnings: ['listeners.media: '], without: [/^frontend/] };
 
 export const SETTINGS: readonly Setting[] = [
   {
+    name: 'that there is no forward proxy, beside what there is',
+    config: {
+      listeners: {
+        proxy: { protocol: 'forward', rules: [{ action: 'allow', via: 'parents' }] },
+        web: { address: '127.0.0.1:8080', protocol: 'http', pool: 'all' },
+      },
+      pools: {
+        all: { targets: TARGETS.slice(0, 1) },
+        parents: { targets: TARGETS.slice(1), parent: 'http' },
+      },
+    },
+    nginx: {
+      lines: ['listen 127.0.0.1:8080 default_server backlog=4096;'],
+      without: [/3128|3002/],
+      warnings: ['listeners.proxy: nginx is no forward proxy'],
+    },
+    haproxy: {
+      lines: [/bind 127.0.0.1:8080/],
+      without: [/3128|3002/],
+      warnings: ['listeners.proxy: HAProxy is no forward proxy'],
+    },
+  },
+  {
     name: 'nothing but the defaults',
     config: http(),
     nginx: {
