@@ -1,11 +1,12 @@
-// `sluice check FILE`: everything that is wrong with a configuration and its certificates, and what is allowed but
+// `sluice check FILE`: everything that is wrong with a configuration and the files that it names, and what is allowed but
 // cannot be meant.
 import type { Config } from '../config/config.ts';
 import { loadConfigFile } from '../config/load.ts';
 import { configWarnings } from '../config/warnings.ts';
-import { formatDay } from '../control/file-report.ts';
 import { loadCredentials } from '../control/credentials.ts';
 import { expiryWarnings } from '../control/expiry.ts';
+import { formatDay } from '../control/file-report.ts';
+import { ForwardFileStore } from '../control/forward-files.ts';
 import { formatTable } from '../observe/table.ts';
 import { type Credentials, credentialsToLoad } from '../plan/credentials.ts';
 import { listCertificates } from '../plan/listed-certificates.ts';
@@ -20,6 +21,9 @@ export async function check(file: string): Promise<void> {
   for (const { message } of expiryWarnings(listCertificates(config, credentials), nowMs)) {
     warn(message);
   }
+  const files = await ForwardFileStore.open(config);
+  for (const { path, message } of files.warnings) warn(`${path}: ${message}`);
+  const { lists, entries, users } = files.counts;
   const targets = Object.values(config.pools).reduce((sum, pool) => sum + pool.targets.length, 0);
   const rows = certificateRows(config, credentials, nowMs);
   const counts = [
@@ -27,6 +31,8 @@ export async function check(file: string): Promise<void> {
     count(Object.keys(config.pools).length, 'pool'),
     count(targets, 'target'),
     ...(rows.length === 0 ? [] : [count(rows.length, 'certificate')]),
+    ...(lists === 0 ? [] : [`${count(lists, 'list')} with ${count(entries, 'entr', 'y', 'ies')}`]),
+    ...(users === 0 ? [] : [count(users, 'user')]),
   ];
   console.log(`${file}: ok: ${counts.join(', ')}`);
   if (rows.length === 0) return;
@@ -49,6 +55,6 @@ function warn(message: string): void {
   console.error(`warning: ${message}`);
 }
 
-function count(n: number, thing: string): string {
-  return `${n} ${thing}${n === 1 ? '' : 's'}`;
+function count(n: number, thing: string, one = '', many = 's'): string {
+  return `${n} ${thing}${n === 1 ? one : many}`;
 }

@@ -38,7 +38,7 @@ program
 
 program
   .command('check')
-  .description('tell everything that is wrong with a configuration and its certificates')
+  .description('tell everything that is wrong with a configuration and the files that it names')
   .argument('<file>')
   .action(check);
 

@@ -16,7 +16,7 @@ export function checkListenerTls(at: Path, listener: Written, report: Report): v
       hint: 'name the addresses of the proxies in front: trustedProxies: ["10.0.0.0/8"]',
     });
   }
-  if (protocol !== 'https' && protocol !== 'tcp') {
+  if (protocol !== 'https' && protocol !== 'tcp' && protocol !== 'forward') {
     refuseRoutesByCertificate(at, listener, `${String(protocol)} has no TLS`, report);
     return;
   }

@@ -10,6 +10,7 @@ import {
 import { closest } from './closest.ts';
 import { type Located, type Path, show } from './problems.ts';
 import { asList, asMap, type CheckPool, type Report, type Written } from './raw.ts';
+import { checkForward, checkParent, checkResolver } from './references-forward.ts';
 import { checkRoute } from './references-route.ts';
 import { checkAcme, checkListenerTls, checkPoolTls } from './references-tls.ts';
 import { parseDuration, parseSize } from './units.ts';
@@ -25,9 +26,18 @@ export function checkReferences(input: unknown, context: AddressContext): Locate
     report(['listeners'], { expected: 'at least one listener', received: 'an empty map' });
   }
   const checkPool = poolReferences(pools, report);
+  const forward = {
+    pools,
+    lists: asMap(root.lists),
+    checkVia: poolNames(pools, report),
+    addresses: context,
+  };
   for (const [name, listener] of Object.entries(listeners)) {
-    checkListener(['listeners', name], asMap(listener), checkPool, report);
+    const at = ['listeners', name];
+    checkListener(at, asMap(listener), checkPool, report);
+    if (asMap(listener).protocol === 'forward') checkForward(at, asMap(listener), forward, report);
   }
+  checkResolver(root, report);
   checkAddresses(listeners, context, report);
   checkAcme(root, listeners, report);
   checkDatagrams(listeners, pools, context, report);
@@ -61,7 +71,22 @@ function refusePrototypeKeys(input: unknown, report: Report): void {
   walk(input, []);
 }
 
+/** For listeners and routes that hand requests and connections to targets. */
 function poolReferences(pools: Written, report: Report): CheckPool {
+  const checkName = poolNames(pools, report);
+  return (at, written) => {
+    checkName(at, written);
+    if (typeof written !== 'string' || !Object.hasOwn(pools, written)) return;
+    if (asMap(pools[written]).parent === undefined) return;
+    report(at, {
+      expected: 'a pool of targets',
+      received: `${show(written)}, whose targets are proxies`,
+      hint: 'a pool with parent is for via in rules of forward listeners',
+    });
+  };
+}
+
+function poolNames(pools: Written, report: Report): CheckPool {
   const names = Object.keys(pools);
   return (at, written) => {
     if (typeof written !== 'string' || Object.hasOwn(pools, written)) return;
@@ -82,8 +107,12 @@ function checkListener(at: Path, listener: Written, checkPool: CheckPool, report
     checkTcpRoutes(at, listener, checkPool, report);
     return;
   }
-  if (listener.protocol !== 'http' && listener.protocol !== 'https') return;
-  checkHttpRoutes(at, listener, checkPool, report);
+  const isHttp = listener.protocol === 'http' || listener.protocol === 'https';
+  if (isHttp) checkHttpRoutes(at, listener, checkPool, report);
+  if (isHttp || listener.protocol === 'forward') checkLimits(at, listener, report);
+}
+
+function checkLimits(at: Path, listener: Written, report: Report): void {
   const limits = asMap(listener.limits);
   const head = sizeOf(limits.head);
   const target = sizeOf(limits.target);
@@ -246,15 +275,12 @@ function checkPoolItself(at: Path, pool: Written, context: AddressContext, repor
       hint: `it is targets[${first}] already; for a larger share give that one a weight`,
     });
   });
-  checkPoolTls(
-    at,
-    pool,
-    targetsOf(pool).map(({ at: place, written }) => ({
-      at: [...at, ...place],
-      address: readAddress(written, context, parseTargetAddress),
-    })),
-    report,
-  );
+  const targets = targetsOf(pool).map(({ at: place, written }) => ({
+    at: [...at, ...place],
+    address: readAddress(written, context, parseTargetAddress),
+  }));
+  checkPoolTls(at, pool, targets, report);
+  checkParent(at, pool, targets, report);
   const eject = asMap(pool.eject);
   const first = durationOf(eject.for ?? '2s');
   const longest = durationOf(eject.max ?? '60s');

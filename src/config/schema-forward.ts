@@ -178,12 +178,10 @@ function forwardAddress(context: AddressContext) {
   );
 }
 
-const ADDRESS = 'an address of this machine';
-
-const ownAddress = () =>
-  written<SocketAddress>(ADDRESS, { title: 'address' }, (text) => {
+const ipAddress = (expected: string) =>
+  written<SocketAddress>(expected, { title: 'address' }, (text) => {
     const family = isIP(text);
-    if (family === 0 || text.includes('%')) return refused(ADDRESS);
+    if (family === 0 || text.includes('%')) return refused(expected);
     return family === 4
       ? parsed({ family: 'ipv4', host: text, port: 0 })
       : parsed({ family: 'ipv6', host: canonicalIpv6(text), port: 0 });
@@ -262,7 +260,7 @@ export function forwardListener(context: AddressContext) {
         'What destinations are told. `transparent`: the client (X-Forwarded-For, Forwarded) and the proxy (Via); `anonymous`: the proxy alone; `elite`: neither.',
       ),
     sourceAddresses: z
-      .array(ownAddress(), says('a list of addresses'))
+      .array(ipAddress('an address of this machine'), says('a list of addresses'))
       .prefault([])
       .describe('Addresses that connections go out from, in turn. Left out: the kernel chooses.'),
     pac: z
@@ -320,7 +318,9 @@ export function resolver() {
       hosts: z
         .record(
           z.string().refine(isHostName, says('a host such as example.com')),
-          z.array(ownAddress(), says('a list of addresses')).min(1, says('at least one address')),
+          z
+            .array(ipAddress('an IP address'), says('a list of addresses'))
+            .min(1, says('at least one address')),
           says('a map of hosts and their addresses'),
         )
         .prefault({})

@@ -6,6 +6,7 @@ import {
   type RouteConfig,
 } from './config.ts';
 import { compileRegex, tableMatches } from './regex.ts';
+import { forwardWarnings, unusedLists } from './warnings-forward.ts';
 
 export interface ConfigWarning {
   /** Where, as written: `listeners.web.routes[2]`. */
@@ -19,6 +20,7 @@ export function configWarnings(config: Config): readonly ConfigWarning[] {
   for (const [name, listener] of Object.entries(config.listeners)) {
     if (listener.protocol === 'forward') {
       for (const rule of listener.rules) used.add(rule.via);
+      warnings.push(...forwardWarnings(name, listener));
       continue;
     }
     used.add(listener.pool);
@@ -28,6 +30,7 @@ export function configWarnings(config: Config): readonly ConfigWarning[] {
     for (const route of listener.routes ?? []) used.add(route.pool);
     warnings.push(...coveredRoutes(name, listener), ...idleTrust(name, listener));
   }
+  warnings.push(...unusedLists(config));
   for (const [name, pool] of Object.entries(config.pools)) {
     if (pool.tls !== null && !pool.tls.verify && pool.tls.fingerprints.length === 0) {
       warnings.push({

@@ -12,6 +12,7 @@ import {
 import { FileReport, type FileWarning, filesError } from './file-report.ts';
 import { type FileWatch, signatureOf, watchFiles } from './file-watch.ts';
 import { readInputFile } from './input-file.ts';
+import { unknownUsers } from './known-users.ts';
 import { readListFile } from './list-file.ts';
 import { readUsersFile, type UsersFile } from './users-file.ts';
 
@@ -88,7 +89,9 @@ export class ForwardFileStore {
       if (content !== null) loaded.push({ source, signature, content, told });
     }
     if (report.problems.length > 0) throw filesError(report.problems);
-    return new ForwardFileStore(loaded, report.warnings);
+    const store = new ForwardFileStore(loaded, report.warnings);
+    report.warnings.push(...unknownUsers(config, store.users));
+    return store;
   }
 
   /** What compile() needs, as of now. */

@@ -111,6 +111,8 @@ describe('the JSON Schema', () => {
   it('gives defaults and examples that are accepted', () => {
     let tried = 0;
     for (const { place, schema } of keys) {
+      // Forward proxies tell destinations of no certificate.
+      if (place[1] === 'forward' && place.includes('headers')) continue;
       // Only listeners that ask for certificates have routes by them.
       if (place.includes('clientCertificate') && place[1] !== 'https') continue;
       if (place.includes('targets') || (place.length === 1 && place[0] === 'pools')) continue;

@@ -116,3 +116,49 @@ describe('other warnings', () => {
     );
   });
 });
+
+describe('a forward proxy that cannot be meant', () => {
+  const warningsOf = (listener: object, rest: object = {}) =>
+    configWarnings(
+      parseConfig({ listeners: { p: { protocol: 'forward', ...listener } }, ...rest }),
+    ).map(({ path, message }) => `${path}: ${message}`);
+
+  it('lets everybody connect to every port', () => {
+    const ports = { address: '10.0.0.1:3128', connectPorts: ['1-65535'] };
+    assert.deepEqual(warningsOf(ports), [
+      'listeners.p.connectPorts: lets everybody who reaches the proxy connect to nearly every port, that of mail (25) too, without saying who they are: add users, or name the ports',
+    ]);
+    assert.deepEqual(warningsOf({ ...ports, users: 'users.txt' }), []);
+    assert.deepEqual(warningsOf({ ...ports, address: '127.0.0.1:3128' }), []);
+    assert.deepEqual(warningsOf({ ...ports, connectPorts: [443, '8000-8099'] }), []);
+  });
+
+  it('permits every private destination', () => {
+    assert.deepEqual(warningsOf({ privateDestinations: ['10.0.0.0/8', '::/0'] }), [
+      'listeners.p.privateDestinations: permits every address: those of this machine, of its network and of cloud metadata',
+    ]);
+  });
+
+  it('has rules behind one that matches everything', () => {
+    const rules = [
+      { match: { ports: [80] }, action: 'deny' },
+      { action: 'allow' },
+      { match: { ports: [81] }, action: 'deny' },
+    ];
+    assert.deepEqual(warningsOf({ rules }), [
+      'listeners.p.rules[2]: never matches: rules[1], which comes first, matches everything',
+    ]);
+  });
+
+  it('has lists and parents that no rule names', () => {
+    const rest = {
+      lists: { ads: 'ads.txt', used: 'used.txt' },
+      pools: { up: { targets: ['127.0.0.1:1'], parent: 'http' } },
+    };
+    const rules = [{ match: { lists: ['used'] }, action: 'deny' }];
+    assert.deepEqual(warningsOf({ rules }, rest), [
+      'lists.ads: no rule uses this list',
+      'pools.up: no listener and no route uses this pool',
+    ]);
+  });
+});

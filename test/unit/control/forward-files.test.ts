@@ -93,6 +93,25 @@ describe('the files of forward proxies', () => {
     assert.deepEqual(store.counts, { lists: 2, entries: 2, users: 1 });
   });
 
+  it('may lack users that the configuration names, which is worth a warning', async () => {
+    const listener = {
+      protocol: 'forward',
+      users: { file: 'users.txt', each: { alice: {}, bob: {} } },
+      rules: [{ match: { users: ['carol', 'alice'] }, action: 'deny' }],
+    };
+    const store = await ForwardFileStore.open(
+      parseConfig({ listeners: { p: listener } }, { baseFolder: folder }),
+    );
+    const file = join(folder, 'users.txt');
+    assert.deepEqual(
+      store.warnings.map(({ path, message }) => `${path}: ${message}`),
+      [
+        `listeners.p.users.each: "bob" is not a user in ${file}`,
+        `listeners.p.rules[0].match.users: "carol" is not a user in ${file}`,
+      ],
+    );
+  });
+
   it('that are wrong are all told at once', async () => {
     await rm(join(folder, 'ads.txt'));
     await put('users.txt', 'alice:hunter2\n');
