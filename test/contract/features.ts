@@ -4,6 +4,7 @@ import { accessLogs } from './cases/access-log.ts';
 import { balance, ejections } from './cases/balance.ts';
 import { forwardConnect } from './cases/forward-connect.ts';
 import { forwardHttp } from './cases/forward-http.ts';
+import { forwardParents } from './cases/forward-parents.ts';
 import { forwardPolicy } from './cases/forward-policy.ts';
 import { forwardOwn, forwardPrivacy } from './cases/forward-privacy.ts';
 import { forwardSocks } from './cases/forward-socks.ts';
@@ -67,6 +68,7 @@ export const FEATURES: readonly Feature[] = [
   forwardPrivacy,
   forwardUsers,
   forwardLimits,
+  forwardParents,
   forwardSocks,
   forwardSocksRefusals,
   forwardSocksUdp,

@@ -31,6 +31,8 @@ export interface HttpTargetOptions extends TcpTargetOptions {
   readonly answer?: (request: TargetRequest) => Script;
   /** Called as soon as the head is complete, before the body. */
   readonly onHead?: (head: RequestHead) => void;
+  /** What it is: requests to another proxy are in absolute form. An origin unless said. */
+  readonly takes?: 'origin' | 'proxy';
   /** What the default answer's body says. */
   readonly name?: string;
 }
@@ -151,7 +153,7 @@ export class HttpTarget {
         'a complete request',
         (bytes) => {
           if (!hasHead) hasHead = this.#noteHead(bytes, start, connection);
-          const parsed = parseRequest(bytes, start);
+          const parsed = parseRequest(bytes, start, this.#options.takes);
           if (parsed.kind === 'bad') {
             this.violations.push(parsed.reason);
             throw new Error(parsed.reason);

@@ -55,8 +55,18 @@ export function fieldValue(fields: readonly Field[], name: string): string | und
   return values.length === 0 ? undefined : values.join(', ');
 }
 
-/** A request as an origin must get it from a proxy: origin-form, one Host, one framing. */
-export function parseRequest(bytes: Buffer, from = 0): Parsed<StrictRequest> {
+const ORIGIN_TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
+const PROXY_TARGET = /^http:\/\/[a-z0-9.:[\]-]+\/[\x21\x22\x24-\x7e]*$/;
+
+/**
+ * A request as an origin must get it from a proxy: origin-form, one Host, one framing; or as another `proxy` must: in
+ * absolute form.
+ */
+export function parseRequest(
+  bytes: Buffer,
+  from = 0,
+  by: 'origin' | 'proxy' = 'origin',
+): Parsed<StrictRequest> {
   const head = parseHead(bytes, from);
   if (head.kind !== 'complete') return head;
   const line = /^(\S+) (\S+) (HTTP\/1\.[01])$/.exec(head.message.startLine);
@@ -64,8 +74,8 @@ export function parseRequest(bytes: Buffer, from = 0): Parsed<StrictRequest> {
   const [, method = '', target = '', version = ''] = line;
   if (!TOKEN.test(method)) return bad(`method ${JSON.stringify(method)}`);
   const isStar = target === '*' && method === 'OPTIONS';
-  if (!isStar && !/^\/[\x21\x22\x24-\x7e]*$/.test(target))
-    return bad(`target ${JSON.stringify(target)}`);
+  const form = by === 'proxy' ? PROXY_TARGET : ORIGIN_TARGET;
+  if (!isStar && !form.test(target)) return bad(`target ${JSON.stringify(target)}`);
   const { fields } = head.message;
   const hosts = fieldValues(fields, 'host');
   if (hosts.length > 1 || (version === 'HTTP/1.1' && hosts.length === 0)) {
