@@ -406,8 +406,8 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
 inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{"round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
 
 /// Names these tables and the layout of an encoded plan.
-inline constexpr std::string_view kAbi = "9751c929";
-inline constexpr std::uint32_t kPlanMagic = 1397510147;
+inline constexpr std::string_view kAbi = "4251e168";
+inline constexpr std::uint32_t kPlanMagic = 1397510148;
 
 inline constexpr unsigned kHistogramMinShift = 9;
 inline constexpr unsigned kHistogramMaxShift = 37;

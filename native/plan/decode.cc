@@ -324,6 +324,7 @@ TlsTerms readTerms(Reader& in) {
   out.ciphers = in.text();
   out.cipherSuites = in.text();
   out.curves = in.text();
+  out.kernelTls = in.u8() != 0;
   return out;
 }
 

@@ -206,6 +206,8 @@ struct TlsTerms {
   std::string ciphers;
   std::string cipherSuites;
   std::string curves;
+  /// The kernel may seal what is bulky, where it offers that.
+  bool kernelTls = true;
 
   [[nodiscard]] bool operator==(const TlsTerms& other) const noexcept = default;
 };

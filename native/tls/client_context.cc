@@ -66,7 +66,7 @@ std::shared_ptr<ClientContext> ClientContext::make(const std::shared_ptr<Domain>
     }
     made->pins_.push_back(pin);
   }
-  if (domain->kernelTls().isOffered()) {
+  if (terms.terms.kernelTls && domain->kernelTls().isOffered()) {
     SSL_CTX_set_keylog_callback(context, Session::onKeyLog);
   }
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

@@ -97,7 +97,7 @@ bool ServerContext::addIdentity(const plan::ServerTls& terms,
   }
   SSL_CTX_set_session_id_context(context, bytesOf(scope_), static_cast<unsigned>(scope_.size()));
   setTickets(context, terms);
-  if (domain_->kernelTls().isOffered()) {
+  if (terms.terms.kernelTls && domain_->kernelTls().isOffered()) {
     SSL_CTX_set_keylog_callback(context, Session::onKeyLog);
   }
   SSL_CTX_set_client_hello_cb(context, onClientHello, this);

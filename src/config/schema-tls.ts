@@ -111,6 +111,15 @@ const terms = () => ({
   curves: maybe(
     z.array(curve, says('a list of curves')).min(1, says('at least one curve')),
   ).describe('Groups for the key exchange, best first. Left out: X25519, P-256, P-384.'),
+  kernelTls: choice(['auto', 'off'], {
+    on: 'did you mean auto? It is used where the kernel offers it',
+    true: 'did you mean auto? It is used where the kernel offers it',
+    false: 'did you mean off?',
+  })
+    .prefault('auto')
+    .describe(
+      'Who encrypts bulky bodies and streams: the kernel, where it offers that (`auto`; the log line `engine started` says whether it does), so that they are spliced; or never the kernel (`off`). Engine native; js never asks the kernel.',
+    ),
 });
 
 const keyPair = (context: AddressContext) => ({

@@ -412,7 +412,7 @@ export function errorCodeNumber(code: ErrorCode): number {
 }
 
 /** Raised whenever src/plan/encode.ts changes what it writes. */
-export const PLAN_LAYOUT = 3;
+export const PLAN_LAYOUT = 4;
 /** The first four bytes of an encoded plan. */
 export const PLAN_MAGIC = 0x534c5000 + PLAN_LAYOUT;
 

@@ -281,6 +281,7 @@ function writeTerms(out: Writer, terms: PlanTlsTerms): void {
   out.text(terms.ciphers);
   out.text(terms.cipherSuites);
   out.text(terms.curves);
+  out.u8(terms.kernelTls ? 1 : 0);
 }
 
 function writeCertificate(out: Writer, certificate: PlanCertificate): void {

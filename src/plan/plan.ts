@@ -260,6 +260,8 @@ export interface PlanTlsTerms {
   /** Of TLS 1.3. */
   readonly cipherSuites: string;
   readonly curves: string;
+  /** The kernel may seal what is bulky, where it offers that. */
+  readonly kernelTls: boolean;
 }
 
 /** A certificate with its chain and its key, as PEM. */

@@ -55,6 +55,7 @@ export interface WrittenTerms {
   readonly ciphers: readonly string[] | null;
   readonly cipherSuites: readonly string[] | null;
   readonly curves: readonly string[] | null;
+  readonly kernelTls: 'auto' | 'off';
 }
 
 export function compileTerms(written: WrittenTerms): PlanTlsTerms {
@@ -71,5 +72,6 @@ export function compileTerms(written: WrittenTerms): PlanTlsTerms {
     ciphers: minVersion < WIRE_VERSIONS['TLSv1.2'] ? `${ciphers}:@SECLEVEL=0` : ciphers,
     cipherSuites: (written.cipherSuites ?? SUITES).join(':'),
     curves: (written.curves ?? CURVES).join(':'),
+    kernelTls: written.kernelTls === 'auto',
   };
 }

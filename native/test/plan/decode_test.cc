@@ -177,6 +177,7 @@ TEST("a plan of TLS comes out as the encoder put it in") {
   CHECK_EQ(server->terms.minVersion, 0x0303);
   CHECK_EQ(server->terms.maxVersion, 0x0304);
   CHECK_EQ(server->terms.curves, "X25519:P-256:P-384");
+  CHECK(server->terms.kernelTls);
   CHECK_EQ(server->alpn.size(), 1U);
   CHECK_EQ(server->alpn[0], "http/1.1");
   CHECK(server->sessionTickets);

@@ -278,7 +278,7 @@ describe('profiles', () => {
   const terms = (more: Partial<Parameters<typeof compileTerms>[0]> = {}) =>
     compileTerms({
       ...{ profile: 'intermediate', minVersion: null, maxVersion: null },
-      ...{ ciphers: null, cipherSuites: null, curves: null, ...more },
+      ...{ ciphers: null, cipherSuites: null, curves: null, kernelTls: 'auto', ...more },
     });
 
   it('say how old a version may be', () => {
@@ -310,6 +310,7 @@ describe('profiles', () => {
         ciphers: ['ECDHE-RSA-AES128-GCM-SHA256'],
         cipherSuites: ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384'],
         curves: ['P-384', 'X25519'],
+        kernelTls: 'off',
       }),
       {
         minVersion: 0x0304,
@@ -317,8 +318,10 @@ describe('profiles', () => {
         ciphers: 'ECDHE-RSA-AES128-GCM-SHA256',
         cipherSuites: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384',
         curves: 'P-384:X25519',
+        kernelTls: false,
       },
     );
+    assert.equal(terms().kernelTls, true);
     const { minVersion, maxVersion } = terms({ maxVersion: 'TLSv1.1' });
     assert.deepEqual([minVersion, maxVersion], [0x0302, 0x0302]);
   });
