@@ -93,7 +93,7 @@ function tell(path: string, file: string, builder: ListBuilder, report: FileRepo
     const rest = wrongCount > wrong.length ? `, and ${wrongCount - wrong.length} more` : '';
     report.warn(
       path,
-      `${wrongCount === 1 ? 'a line is' : `${wrongCount} lines are`} no host, *.host, address or block and count for nothing: ${places.join(', ')}${rest}`,
+      `${wrongCount === 1 ? 'a line is' : `${wrongCount} lines are`} no host, *.host, address or block and ${wrongCount === 1 ? 'counts' : 'count'} for nothing: ${places.join(', ')}${rest}`,
     );
   }
   if (adblockCount > 0) {
