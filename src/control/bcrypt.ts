@@ -1,12 +1,12 @@
 // bcrypt on a thread of its own: it is computed in JavaScript, for which the main thread has no time. The thread begins
 // with the first hash, and keeps the process alive only while it computes.
-import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 /** Given as text: a thread does not load TypeScript, which this file is where it is run from its sources. */
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
-const { hashSync } = require(workerData);
+const { hashSync } = require(require.resolve('bcryptjs', { paths: [workerData] }));
 parentPort.on('message', ({ id, password, salt }) => {
   parentPort.postMessage({ id, hash: hashSync(password, salt) });
 });`;
@@ -43,7 +43,7 @@ export class BcryptThread {
 
   #running(): Worker {
     if (this.#thread !== null) return this.#thread;
-    const workerData = createRequire(import.meta.url).resolve('bcryptjs');
+    const workerData = fileURLToPath(new URL('.', import.meta.url));
     const thread = new Worker(THREAD, { eval: true, workerData });
     this.#thread = thread;
     thread.on('message', ({ id, hash }: Answer) => {
