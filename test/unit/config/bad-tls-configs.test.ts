@@ -34,8 +34,8 @@ describeTable('an https listener', https, [
     'tls: { cert: a, key: b }',
     [
       'listeners.web.tls.certificates: a list of certificates; nothing',
-      'listeners.web.tls.cert: one of the keys certificates, profile, minVersion, maxVersion, ciphers, cipherSuites, curves, unknownName, sessionTickets, sessionLifetime, clientCertificates; the unknown key "cert"',
-      'listeners.web.tls.key: one of the keys certificates, profile, minVersion, maxVersion, ciphers, cipherSuites, curves, unknownName, sessionTickets, sessionLifetime, clientCertificates; the unknown key "key"',
+      'listeners.web.tls.cert: one of the keys certificates, profile, minVersion, maxVersion, ciphers, cipherSuites, curves, kernelTls, unknownName, sessionTickets, sessionLifetime, clientCertificates; the unknown key "cert"',
+      'listeners.web.tls.key: one of the keys certificates, profile, minVersion, maxVersion, ciphers, cipherSuites, curves, kernelTls, unknownName, sessionTickets, sessionLifetime, clientCertificates; the unknown key "key"',
     ],
   ],
   [
@@ -70,6 +70,12 @@ describeTable('tls of a listener', tls, [
     'profile: default',
     [
       'listeners.web.tls.profile: one of intermediate, modern, old; "default" (text); did you mean intermediate?',
+    ],
+  ],
+  [
+    'kernelTls: "on"',
+    [
+      'listeners.web.tls.kernelTls: auto or off; "on" (text); did you mean auto? It is used where the kernel offers it',
     ],
   ],
   [
@@ -148,7 +154,7 @@ describeTable('tls of a listener', tls, [
   [
     'alpn: [h2]',
     [
-      'listeners.web.tls.alpn: one of the keys certificates, profile, minVersion, maxVersion, ciphers, cipherSuites, curves, unknownName, sessionTickets, sessionLifetime, clientCertificates; the unknown key "alpn"',
+      'listeners.web.tls.alpn: one of the keys certificates, profile, minVersion, maxVersion, ciphers, cipherSuites, curves, kernelTls, unknownName, sessionTickets, sessionLifetime, clientCertificates; the unknown key "alpn"',
     ],
   ],
   [
@@ -331,7 +337,7 @@ describeTable('tls of a pool', upstream, [
   [
     '{ sni: a.test }',
     [
-      'pools.p.tls.sni: one of the keys verify, ca, crl, serverName, certificate, fingerprints, profile, minVersion, maxVersion, ciphers, cipherSuites, curves; the unknown key "sni"',
+      'pools.p.tls.sni: one of the keys verify, ca, crl, serverName, certificate, fingerprints, profile, minVersion, maxVersion, ciphers, cipherSuites, curves, kernelTls; the unknown key "sni"',
     ],
   ],
   [
