@@ -28,6 +28,7 @@ describe('TLS of a listener', () => {
       ciphers: null,
       cipherSuites: null,
       curves: null,
+      kernelTls: 'auto',
       unknownName: 'default',
       sessionTickets: true,
       sessionLifetime: 12 * 3_600_000,
@@ -157,6 +158,7 @@ describe('TLS of a pool', () => {
       ciphers: null,
       cipherSuites: null,
       curves: null,
+      kernelTls: 'auto',
     });
   });
 });
