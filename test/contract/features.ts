@@ -3,6 +3,7 @@ import type { Feature } from './case.ts';
 import { accessLogs } from './cases/access-log.ts';
 import { balance, ejections } from './cases/balance.ts';
 import { forwardConnect } from './cases/forward-connect.ts';
+import { forwardDestinations, forwardNames } from './cases/forward-destinations.ts';
 import { forwardHttp } from './cases/forward-http.ts';
 import { forwardParents } from './cases/forward-parents.ts';
 import { forwardPolicy } from './cases/forward-policy.ts';
@@ -10,6 +11,7 @@ import { forwardOwn, forwardPrivacy } from './cases/forward-privacy.ts';
 import { forwardSocks } from './cases/forward-socks.ts';
 import { forwardSocksRefusals } from './cases/forward-socks-refusals.ts';
 import { forwardSocksUdp } from './cases/forward-socks-udp.ts';
+import { forwardFront } from './cases/forward-tls.ts';
 import { forwardLimits, forwardUsers } from './cases/forward-users.ts';
 import { httpAborts } from './cases/http-aborts.ts';
 import { httpBodies } from './cases/http-bodies.ts';
@@ -69,6 +71,9 @@ export const FEATURES: readonly Feature[] = [
   forwardUsers,
   forwardLimits,
   forwardParents,
+  forwardNames,
+  forwardDestinations,
+  forwardFront,
   forwardSocks,
   forwardSocksRefusals,
   forwardSocksUdp,

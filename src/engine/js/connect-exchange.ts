@@ -48,9 +48,14 @@ export class ConnectExchange {
     const { head } = outcome;
     this.#head = head;
     this.#record.destination = head.destination === null ? null : authorityOf(head.destination);
-    void admit(head, { listener, forward, clientHost, cameTo }).then((admission) => {
-      if (this.#isOver || this.#hasBegun) admission.user?.end();
-      else this.#onAdmission(head, admission);
+    const isGone = (): boolean => this.#isOver || this.#hasBegun;
+    const onBegun = (user: LiveUser): void => {
+      this.#user = user;
+      this.#record.user = user.name;
+    };
+    const applicant = { listener, forward, clientHost, cameTo, isGone, onBegun };
+    void admit(head, applicant).then((admission) => {
+      if (!isGone()) this.#onAdmission(head, admission);
     });
   }
 
@@ -71,14 +76,13 @@ export class ConnectExchange {
 
   #onAdmission(head: RequestHead, admission: Admission): void {
     const { listener, clientHost, ends } = this.#options;
-    this.#user = admission.user;
-    this.#record.user = admission.user?.name ?? null;
     if (admission.kind === 'answered') {
       if (admission.route !== null) this.#record.routed(head, admission.route);
       this.#refuse(admission.code, admission.answer);
       return;
     }
-    const { way, user } = admission;
+    const { way } = admission;
+    const user = this.#user;
     this.#record.routed(head, way.route);
     const record = this.#record;
     const tunnel = new ForwardTunnel({ way, user, record, listener, clientHost, ends });

@@ -24,10 +24,13 @@ export interface Applicant {
   readonly clientHost: string;
   /** The address of ours that the client came to; null on a unix socket. */
   readonly cameTo: IpPort | null;
+  /** Nobody waits for the outcome any more. */
+  readonly isGone: () => boolean;
+  /** The user has begun something, which whoever is told this has to end. */
+  readonly onBegun: (user: LiveUser) => void;
 }
 
-/** `user` has begun something, which whoever is told this has to end. */
-export type Admission = { readonly user: LiveUser | null } & (
+export type Admission =
   | { readonly kind: 'admitted'; readonly way: Way }
   | {
       readonly kind: 'answered';
@@ -35,8 +38,7 @@ export type Admission = { readonly user: LiveUser | null } & (
       readonly answer: Answer;
       /** The rule that decided. */
       readonly route: LiveRoute | null;
-    }
-);
+    };
 
 const PAC_PATH = '/proxy.pac';
 
@@ -48,8 +50,12 @@ export async function admit(head: RequestHead, applicant: Applicant): Promise<Ad
     return answered('proxy_loop', errorAnswer('proxy_loop'));
   const user = await userOf(head, forward);
   if (user === 'unknown') return answered('proxy_auth_required', authAnswer(forward.plan));
-  const begun = user?.begin() ?? 'none';
-  if (begun !== 'none') return answered(begun, errorAnswer(begun));
+  if (applicant.isGone()) return answered('client_aborted', errorAnswer('client_aborted'));
+  if (user !== null) {
+    const begun = user.begin();
+    if (begun !== 'none') return answered(begun, errorAnswer(begun));
+    applicant.onBegun(user);
+  }
   const wish: EgressWish = {
     listener,
     forward,
@@ -62,22 +68,15 @@ export async function admit(head: RequestHead, applicant: Applicant): Promise<Ad
   };
   try {
     const egress = await seekEgress(wish);
-    if (egress.kind === 'way') return { kind: 'admitted', user, way: egress };
-    const { code, route } = egress;
-    return { kind: 'answered', user, code, route, answer: answerOf(egress, wish) };
+    if (egress.kind === 'way') return { kind: 'admitted', way: egress };
+    return answered(egress.code, answerOf(egress, wish), egress.route);
   } catch {
-    return {
-      kind: 'answered',
-      user,
-      code: 'internal',
-      route: null,
-      answer: errorAnswer('internal'),
-    };
+    return answered('internal', errorAnswer('internal'));
   }
 }
 
-function answered(code: ErrorCode, answer: Answer): Admission {
-  return { kind: 'answered', code, answer, route: null, user: null };
+function answered(code: ErrorCode, answer: Answer, route: LiveRoute | null = null): Admission {
+  return { kind: 'answered', code, answer, route };
 }
 
 function ownDocument(head: RequestHead, { listener, forward, cameTo }: Applicant): Admission {

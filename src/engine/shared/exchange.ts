@@ -120,15 +120,18 @@ export class HttpExchange {
 
   #seekAdmission(head: RequestHead, forward: LiveForward): void {
     const { listener, clientHost, cameTo } = this.#options;
-    void admit(head, { listener, forward, clientHost, cameTo }).then((admission) => {
-      if (this.#isOver || this.#isAnswering) admission.user?.end();
-      else this.#onAdmission(head, admission);
+    const isGone = (): boolean => this.#isOver || this.#isAnswering;
+    const onBegun = (user: LiveUser): void => {
+      this.#user = user;
+      this.#record.user = user.name;
+    };
+    const applicant = { listener, forward, clientHost, cameTo, isGone, onBegun };
+    void admit(head, applicant).then((admission) => {
+      if (!isGone()) this.#onAdmission(head, admission);
     });
   }
 
   #onAdmission(head: RequestHead, admission: Admission): void {
-    this.#user = admission.user;
-    this.#record.user = admission.user?.name ?? null;
     if (admission.kind === 'admitted') {
       this.#way = admission.way;
       this.#take(head, admission.way.route);
