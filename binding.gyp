@@ -83,9 +83,11 @@
         "native/relay/h1_client.cc",
         "native/relay/h1_upstream.cc",
         "native/relay/name_route.cc",
+        "native/relay/socks_client.cc",
         "native/relay/target_tries.cc",
         "native/relay/tcp_relay.cc",
         "native/relay/tunnel.cc",
+        "native/relay/udp_association.cc",
         "native/relay/udp_relay.cc",
         "native/relay/user_meter.cc",
         # F5

@@ -40,6 +40,29 @@ bool isAboutRun(int error) noexcept {
   return error == EIO || error == EINVAL || error == EMSGSIZE || error == EOPNOTSUPP;
 }
 
+/// Of a socket that could not be opened.
+Errc whyNot(int error) noexcept {
+  switch (error) {
+  case EMFILE:
+  case ENFILE:
+    return Errc::OutOfDescriptors;
+  case ENOBUFS:
+  case ENOMEM:
+    return Errc::OutOfMemory;
+  case EAGAIN:
+  case EADDRINUSE:
+  case EADDRNOTAVAIL:
+    return Errc::OutOfPorts;
+  case ENETUNREACH:
+  case EHOSTUNREACH:
+  case ENETDOWN:
+  case EHOSTDOWN:
+    return Errc::ConnectUnreachable;
+  default:
+    return Errc::ConnectFailed;
+  }
+}
+
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
   __extension__ using Wide = unsigned __int128;
   const Wide product = Wide{a} * b;
@@ -99,6 +122,22 @@ SocketAddress DatagramPath::client() const noexcept {
   return SocketAddress::ip(isIpv4 ? AddressFamily::Ipv4 : AddressFamily::Ipv6, bytes, port());
 }
 
+DatagramPath DatagramPath::towards(const SocketAddress& remote) noexcept {
+  DatagramPath path;
+  if (remote.family() == AddressFamily::Ipv6) {
+    sockaddr_in6 name{};
+    std::memcpy(&name, remote.raw(), sizeof name);
+    std::memcpy(path.words.data(), &name.sin6_addr, 16);
+    path.words[4] = tailWord(AF_INET6, name.sin6_port, name.sin6_scope_id);
+  } else {
+    sockaddr_in name{};
+    std::memcpy(&name, remote.raw(), sizeof name);
+    path.words[0] = name.sin_addr.s_addr;
+    path.words[4] = tailWord(AF_INET, name.sin_port, 0);
+  }
+  return path;
+}
+
 DatagramTraits prepareDatagrams(int fd, bool wantsRuns) noexcept {
   DatagramTraits traits;
   SocketAddress bound;
@@ -134,25 +173,27 @@ Result<UniqueFd> connectDatagrams(const SocketAddress& target, bool wantsRuns) n
     }
     return fd;
   }
-  switch (errno) {
-  case EMFILE:
-  case ENFILE:
-    return Unexpected{Errc::OutOfDescriptors};
-  case ENOBUFS:
-  case ENOMEM:
-    return Unexpected{Errc::OutOfMemory};
-  case EAGAIN:
-  case EADDRINUSE:
-  case EADDRNOTAVAIL:
-    return Unexpected{Errc::OutOfPorts};
-  case ENETUNREACH:
-  case EHOSTUNREACH:
-  case ENETDOWN:
-  case EHOSTDOWN:
-    return Unexpected{Errc::ConnectUnreachable};
-  default:
-    return Unexpected{Errc::ConnectFailed};
+  return Unexpected{whyNot(errno)};
+}
+
+Result<UniqueFd> openDatagrams(SocketAddress& local) noexcept {
+  UniqueFd fd(::socket(local.raw()->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.isOpen()) {
+    return Unexpected{whyNot(errno)};
   }
+  if (local.family() == AddressFamily::Ipv6) {
+    turn(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  }
+  if (::bind(fd.get(), local.raw(), local.length()) != 0) {
+    return Unexpected{whyNot(errno)};
+  }
+  socklen_t length = SocketAddress::kCapacity;
+  if (::getsockname(fd.get(), local.raw(), &length) != 0) {
+    return Unexpected{whyNot(errno)};
+  }
+  local.setLength(length);
+  turn(fd.get(), SOL_SOCKET, SO_RCVBUF, kUpstreamBufferBytes);
+  return fd;
 }
 
 std::uint64_t secretWord() noexcept {
@@ -170,7 +211,7 @@ DatagramInbox::DatagramInbox(const DatagramTraits* traits, std::unique_ptr<char[
     : hasPaths_(traits != nullptr), traits_(traits != nullptr ? *traits : DatagramTraits{}),
       bytes_(std::move(bytes)) {
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    spans_[slot] = {bytes_.get() + slot * kStride, kLargestBytes};
+    spans_[slot] = {bytes_.get() + slot * kStride + kHeadroom, kLargestBytes};
     msghdr& header = headers_[slot].msg_hdr;
     header.msg_iov = &spans_[slot];
     header.msg_iovlen = 1;

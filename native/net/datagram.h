@@ -8,6 +8,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -40,6 +41,8 @@ struct DatagramPath {
   [[nodiscard]] std::uint64_t hash(std::uint64_t seed) const noexcept;
   [[nodiscard]] std::uint16_t port() const noexcept;
   [[nodiscard]] SocketAddress client() const noexcept;
+  /// To `remote`, an IP address, from whatever address the socket has.
+  [[nodiscard]] static DatagramPath towards(const SocketAddress& remote) noexcept;
 };
 
 /// A received datagram, or a run of datagrams of `segment` bytes each (the last may be shorter), or
@@ -78,6 +81,13 @@ struct DatagramTraits {
 [[nodiscard]] Result<UniqueFd> connectDatagrams(const SocketAddress& target,
                                                 bool wantsRuns) noexcept;
 
+/// What the loop watches such sockets for: each arrival, once.
+inline constexpr std::uint32_t kArrivals = static_cast<std::uint32_t>(EPOLLIN) | EPOLLET;
+
+/// A socket of `local`, an IP address, that speaks to anybody. Its port is chosen where that is 0;
+/// `local` is set to what came of it. IPv6 sockets speak IPv6 alone.
+[[nodiscard]] Result<UniqueFd> openDatagrams(SocketAddress& local) noexcept;
+
 /// Numbers that nobody outside can guess; 0 from a kernel that gives none.
 [[nodiscard]] std::uint64_t secretWord() noexcept;
 
@@ -98,6 +108,8 @@ class DatagramInbox {
  public:
   static constexpr std::uint32_t kSlots = 64;
   static constexpr std::uint32_t kLargestBytes = 65536;
+  /// So many bytes ahead of each slot are never received into: a header may be put there.
+  static constexpr std::size_t kHeadroom = 64;
 
   /// Null when the machine is out of memory. With `traits` the paths are received as well.
   [[nodiscard]] static std::unique_ptr<DatagramInbox> make(const DatagramTraits* traits) noexcept;
@@ -110,7 +122,7 @@ class DatagramInbox {
  private:
   // An odd number of cache lines apart, so that the beginnings of slots do not compete for the
   // same sets of the cache.
-  static constexpr std::size_t kStride = kLargestBytes + 64;
+  static constexpr std::size_t kStride = kLargestBytes + kHeadroom;
   static constexpr std::size_t kControlBytes = 64;
 
   DatagramInbox(const DatagramTraits* traits, std::unique_ptr<char[]> bytes) noexcept;

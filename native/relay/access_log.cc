@@ -127,8 +127,8 @@ class JsonLine {
     }
   }
 
-  // Seven texts, each byte at most six characters, and the rest.
-  std::array<char, 7 * kMaxText * 6 + 2048> bytes_;
+  // Eight texts, each byte at most six characters, and the rest.
+  std::array<char, 8 * kMaxText * 6 + 2048> bytes_;
   std::size_t size_ = 0;
 };
 
@@ -147,7 +147,15 @@ void writeLog(Context& context, std::uint16_t log, plan::StatShard& listener,
     line.text("method", record.method);
     line.text("host", record.host);
     line.text("path", record.path, record.query);
-    line.number("status", record.status);
+    if (record.isForward) {
+      line.text("user", record.user);
+      line.text("destination", record.destination);
+    }
+    if (record.status != 0) {
+      line.number("status", record.status);
+    } else {
+      line.null("status");
+    }
   }
   line.number("bytesIn", record.bytesIn);
   line.number("bytesOut", record.bytesOut);
@@ -158,9 +166,6 @@ void writeLog(Context& context, std::uint16_t log, plan::StatShard& listener,
     line.null("upstreamMs");
   }
   line.text("target", record.target);
-  if (record.isForward) {
-    line.text("user", record.user);
-  }
   line.text("error", record.error == Errc::None ? std::string_view() : errcInfo(record.error).name);
   if (!context.log.push(log, line.finish())) {
     listener.add(Counter::LogDropped);

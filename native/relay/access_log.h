@@ -32,6 +32,8 @@ struct LogRecord {
   std::string_view target = {};
   /// Of forward proxies alone.
   std::string_view user = {};
+  /// Of a tunnel: host and port.
+  std::string_view destination = {};
   bool isForward = false;
   Errc error = Errc::None;
 };

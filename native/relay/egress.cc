@@ -54,6 +54,21 @@ void Egress::begin(const policy::Destination& destination, const net::SocketAddr
   authenticate(login);
 }
 
+Errc Egress::admit(const plan::User* user, const net::SocketAddress& client,
+                   const net::IpPort& own) noexcept {
+  client_ = client;
+  own_ = own;
+  user_ = user;
+  return user == nullptr ? Errc::None
+                         : meter_.begin(*user, context_.clock.at(context_.loop.wallMs()).day);
+}
+
+void Egress::follow(const Egress& other) noexcept {
+  client_ = other.client_;
+  own_ = other.own_;
+  user_ = other.user_;
+}
+
 void Egress::redirect(const policy::Destination& destination) noexcept {
   upstream::NameWaiter::stopWaiting();
   destination_ = destination;

@@ -83,11 +83,17 @@ class Egress final : public upstream::NameWaiter,
   [[nodiscard]] UserMeter& meter() noexcept { return meter_; }
   /// Calls onPaceOver() then.
   void wakeIn(std::uint32_t delayMs) noexcept { context_.loop.arm(pace_, delayMs); }
-  /// Null: nobody was asked who they are.
+  /// Null: nobody was asked who they are, or the answer was wrong.
   [[nodiscard]] const plan::User* user() const noexcept { return user_; }
 
-  // For datagrams of an association, whose user and client are known:
+  // For SOCKS, whose clients say who they are before they say where to:
 
+  /// In place of begin(), for a client that is known to be `user`, or whom nobody asked: begins to
+  /// count for it. Other than Errc::None: a limit is in the way.
+  [[nodiscard]] Errc admit(const plan::User* user, const net::SocketAddress& client,
+                           const net::IpPort& own) noexcept;
+  /// For another destination of the same client; does not count for the user.
+  void follow(const Egress& other) noexcept;
   /// Decides anew for another destination; the outcome comes as from begin().
   void redirect(const policy::Destination& destination) noexcept;
 

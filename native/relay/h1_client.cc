@@ -70,7 +70,8 @@ void H1Client::take(std::string_view bytes) noexcept {
   process();
   isProcessing_ = false;
   const std::string_view rest = std::exchange(input_, {});
-  if (state_ == State::Closed || state_ == State::Lingering || state_ == State::Tunnel) {
+  if (state_ == State::Closed || state_ == State::Lingering || state_ == State::Tunnel ||
+      state_ == State::Socks) {
     in_.clear(buffers);
     return;
   }
@@ -117,6 +118,7 @@ void H1Client::process() noexcept {
       return;
     case State::Securing:
     case State::Tunnel:
+    case State::Socks:
     case State::Closed:
       return;
     }
@@ -160,6 +162,10 @@ bool H1Client::readHead() noexcept {
   }
   if (state_ == State::Idle) {
     adoptPlan();
+    if (std::exchange(isFirst_, false) && speaksSocks()) {
+      beginSocks();
+      return false;
+    }
     state_ = State::Head;
     scanned_ = 0;
   }
@@ -192,6 +198,54 @@ bool H1Client::readHead() noexcept {
   waitForHead(http::checkUnfinishedRequest(input_, limits));
   return state_ != State::Head;
 }
+
+// --- SOCKS ---------------------------------------------------------------------------------------
+
+/// By the first byte, with which no HTTP begins.
+bool H1Client::speaksSocks() const noexcept {
+  const auto first = static_cast<std::uint8_t>(input_.front());
+  return listener().forward != plan::kNone &&
+         (first == socks::kVersion5 || first == socks::kVersion4);
+}
+
+void H1Client::beginSocks() noexcept {
+  const plan::Forward& forward = *plan_->plan().forwardOf(listener());
+  const bool isVersion5 = static_cast<std::uint8_t>(input_.front()) == socks::kVersion5;
+  Errc why = Errc::SocksMalformed;
+  if (forward.doesAccept(isVersion5 ? ForwardAccept::Socks5 : ForwardAccept::Socks4)) {
+    why = Errc::OutOfMemory;
+    socks_ = context_.slabs.socks.make(context_, *this, stream_, plan_, listenerIndex_);
+  }
+  if (socks_ == nullptr) {
+    context_.shard(listener().stats).error(why);
+    close();
+    return;
+  }
+  state_ = State::Socks;
+  timer_.cancel();
+  // May end before it returns.
+  socks_->begin(address_, destination(), std::exchange(input_, {}));
+}
+
+void H1Client::onSocksEnd(SocksEnd how, bool hasClientEnded) noexcept {
+  stream_.setOwner(*this);
+  hasClientEnded_ = hasClientEnded;
+  switch (how) {
+  case SocksEnd::Close:
+    close();
+    return;
+  case SocksEnd::Linger:
+    isRefused_ = true;
+    finishClosing();
+    return;
+  case SocksEnd::Abort:
+    stream_.abort();
+    close();
+    return;
+  }
+}
+
+// --- HTTP ----------------------------------------------------------------------------------------
 
 void H1Client::waitForHead(Errc problem) noexcept {
   if (problem != Errc::None) {
@@ -314,7 +368,7 @@ void H1Client::resumeBody() noexcept {
 }
 
 void H1Client::onEvents(std::uint32_t) noexcept {
-  if (state_ == State::Closed || state_ == State::Tunnel) {
+  if (state_ == State::Closed || state_ == State::Tunnel || state_ == State::Socks) {
     return;
   }
   if (!in_.isEmpty()) {
@@ -637,6 +691,8 @@ void H1Client::onDrain() noexcept {
   // closing.
   if (state_ == State::Idle || state_ == State::Securing) {
     close();
+  } else if (state_ == State::Socks) {
+    socks_->onDrain();
   }
 }
 
@@ -692,6 +748,9 @@ void H1Client::close() noexcept {
   if (tunnel_ != nullptr) {
     tunnel_->stop();
   }
+  if (socks_ != nullptr) {
+    socks_->stop();
+  }
   stream_.close();
   if (!isProcessing_) {
     in_.clear(buffers);
@@ -707,6 +766,9 @@ void H1Client::close() noexcept {
 void H1Client::dispose() noexcept {
   if (tunnel_ != nullptr) {
     context_.slabs.tunnel.destroy(tunnel_);
+  }
+  if (socks_ != nullptr) {
+    context_.slabs.socks.destroy(socks_);
   }
   context_.slabs.h1Client.destroy(this);
 }

@@ -24,6 +24,7 @@
 #include "relay/exchange.h"
 #include "relay/h1_body.h"
 #include "relay/session.h"
+#include "relay/socks_client.h"
 #include "relay/tunnel.h"
 #include "tls/client_facts.h"
 
@@ -34,7 +35,8 @@ class H1Client final : public Flow,
                        public net::Source,
                        public net::StreamOwner,
                        public net::TimerOwner,
-                       public TunnelOwner {
+                       public TunnelOwner,
+                       public SocksClientOwner {
  public:
   /// Takes over an accepted connection. The acceptor has counted it.
   /// `destination`: what the client connected to, where that is not the socket's own address.
@@ -62,6 +64,7 @@ class H1Client final : public Flow,
     Flushing,
     Lingering,
     Tunnel,
+    Socks,
     Closed
   };
 
@@ -112,6 +115,7 @@ class H1Client final : public Flow,
   void onEvents(std::uint32_t events) noexcept override;
   void onTimer(net::Timer& timer) noexcept override;
   void onTunnelEnd(Errc why) noexcept override;
+  void onSocksEnd(SocksEnd how, bool hasClientEnded) noexcept override;
 
   void begin(UniqueFd fd) noexcept;
   void onHandshakeFailed(Errc why) noexcept;
@@ -123,6 +127,8 @@ class H1Client final : public Flow,
   [[nodiscard]] bool skipBody() noexcept;
   [[nodiscard]] bool maySkipBody() const noexcept;
   void startRequest(const http::RequestHead& head, std::uint32_t consumed) noexcept;
+  [[nodiscard]] bool speaksSocks() const noexcept;
+  void beginSocks() noexcept;
   void adoptPlan() noexcept;
   void describeClient() noexcept;
   void countOpen(bool isOpen) noexcept;
@@ -152,6 +158,8 @@ class H1Client final : public Flow,
   bool isProcessing_ = false;
   /// The client has sent its last byte.
   bool hasClientEnded_ = false;
+  /// Nothing has been read yet: what comes first tells the protocol.
+  bool isFirst_ = true;
   BodyFraming responseFraming_ = BodyFraming::None;
   std::uint8_t addressLength_ = 0;
   std::array<char, 46> addressText_{};
@@ -176,6 +184,8 @@ class H1Client final : public Flow,
   H1BodyReader reader_;
   Exchange exchange_;
   Tunnel* tunnel_ = nullptr;
+  /// Of a forward proxy, when it turns out that the client speaks no HTTP.
+  SocksClient* socks_ = nullptr;
 };
 
 } // namespace sluice::relay

@@ -8,8 +8,10 @@
 #include "relay/front.h"
 #include "relay/h1_client.h"
 #include "relay/h1_upstream.h"
+#include "relay/socks_client.h"
 #include "relay/tcp_relay.h"
 #include "relay/tunnel.h"
+#include "relay/udp_association.h"
 
 namespace sluice::relay {
 
@@ -21,6 +23,11 @@ struct Slabs {
   Slab<Tunnel> tunnel;
   Slab<Egress> egress;
   Slab<Dial> dial;
+  Slab<SocksClient> socks;
+  Slab<UdpAssociation> association;
+  Slab<UdpPlace> udpPlace;
+  /// What the associations share.
+  DatagramDesk datagrams;
 };
 
 } // namespace sluice::relay
