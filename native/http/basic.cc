@@ -55,6 +55,37 @@ bool decodeBase64(std::string_view text, std::span<char> into, std::size_t& size
   return (bits & ((1U << held) - 1)) == 0;
 }
 
+/// RFC 7617: no control characters; and UTF-8 (RFC 3629), as the challenge says.
+bool isText(std::string_view text) noexcept {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto first = static_cast<unsigned char>(text[at++]);
+    if (first < 0x20 || first == 0x7f) {
+      return false;
+    }
+    if (first < 0x80) {
+      continue;
+    }
+    const unsigned more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4 || text.size() - at < more) {
+      return false;
+    }
+    std::uint32_t point = first & (0x3fU >> more);
+    for (unsigned i = 0; i < more; ++i) {
+      const auto next = static_cast<unsigned char>(text[at++]);
+      if ((next & 0xc0) != 0x80) {
+        return false;
+      }
+      point = point << 6 | (next & 0x3fU);
+    }
+    const bool isOverlong = point < (more == 3 ? 0x10000U : more == 2 ? 0x800U : 0x80U);
+    if (isOverlong || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 } // namespace
 
 bool readBasic(const FieldList& fields, std::span<char> into, std::string_view& name,
@@ -74,7 +105,7 @@ bool readBasic(const FieldList& fields, std::span<char> into, std::string_view& 
   }
   const std::string_view text(into.data(), size);
   const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos || colon == 0) {
+  if (colon == std::string_view::npos || colon == 0 || !isText(text)) {
     return false;
   }
   name = text.substr(0, colon);

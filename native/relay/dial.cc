@@ -148,8 +148,7 @@ void Dial::onTimer(net::Timer& timer) noexcept {
     static_cast<void>(tryNext());
     return;
   }
-  fail(state_ == State::Connecting || state_ == State::Securing ? Errc::ConnectTimeout
-                                                                : Errc::ParentRefused);
+  fail(Errc::ConnectTimeout);
 }
 
 void Dial::onConnected(net::Stream& stream, Errc outcome) noexcept {

@@ -110,7 +110,7 @@ void Egress::authenticate(const EgressLogin* login) noexcept {
   const plan::Users& users = plan_->plan().users[forward().users];
   const auto known = std::find_if(users.users.begin(), users.users.end(),
                                   [&](const plan::User& user) { return user.name == login->name; });
-  user_ = known == users.users.end() ? nullptr : &*known;
+  claimed_ = known == users.users.end() ? nullptr : &*known;
   state_ = State::Password;
   // Nobody learns from the time it takes whether a user exists: the control plane hashes either way.
   switch (
@@ -135,6 +135,7 @@ void Egress::onVerdict(bool isRight) noexcept {
 }
 
 void Egress::admitUser() noexcept {
+  user_ = claimed_;
   if (user_ == nullptr) {
     // The file has changed and the plan has not yet.
     finish(Errc::ProxyAuthRequired);
@@ -219,7 +220,8 @@ void Egress::decideByAddress(std::span<const net::IpPort> found) noexcept {
     if (addressCount_ == kMaxAddresses) {
       break;
     }
-    net::IpPort address = one;
+    // IPv4-mapped addresses are IPv4.
+    net::IpPort address = net::IpPort::of(one.socketAddress());
     address.port = destination_.port;
     // With an address at hand there is nothing left that a rule could need.
     const plan::Route& route = plan_->plan().routesOf(listener())[decide(wish, bytesOf(address))];
@@ -230,6 +232,14 @@ void Egress::decideByAddress(std::span<const net::IpPort> found) noexcept {
     if (addressCount_ > 0 && route_ != &route) {
       // Under another rule than the first one that is allowed: one request has one rule.
       continue;
+    }
+    const bool isHandedOn = !destination_.isAddress() &&
+                            plan_->plan().pools[route.action.pool].kind != PoolKind::Direct;
+    if (isHandedOn) {
+      // By name: what the parent makes of it is its own affair.
+      route_ = &route;
+      finish(isPortRefused_ ? Errc::DestinationDenied : Errc::None);
+      return;
     }
     if (!isPermitted(address)) {
       route_ = addressCount_ == 0 ? &route : route_;

@@ -127,6 +127,8 @@ class Egress final : public upstream::NameWaiter,
   policy::Destination destination_;
   net::SocketAddress client_;
   net::IpPort own_;
+  /// Whom the client says it is, and is.
+  const plan::User* claimed_ = nullptr;
   const plan::User* user_ = nullptr;
   const plan::Route* route_ = nullptr;
   std::uint8_t addressCount_ = 0;

@@ -378,6 +378,11 @@ void Exchange::onInterim(const http::ResponseHead& head) noexcept {
 }
 
 void Exchange::onResponse(const http::ResponseHead& head, const BodySlices& body) noexcept {
+  if (head.status == 407 && pool().kind == PoolKind::HttpParent) {
+    // Meant for us: the client has no login at the parent.
+    onUpstreamFailed(Errc::ParentRefused);
+    return;
+  }
   phase_ = Phase::Responding;
   headNs_ = context_.loop.nowNs();
   status_ = head.status;
@@ -524,6 +529,11 @@ void Exchange::onTunnelEnd(Errc why, std::uint64_t bytesIn, std::uint64_t bytesO
 // --- the end -------------------------------------------------------------------------------------
 
 void Exchange::armForProgress() noexcept {
+  if (isPaced_) {
+    // Nobody is to blame that nothing moves.
+    timer_.disarm();
+    return;
+  }
   const plan::Timeouts& timeouts = listener().timeouts;
   const bool isWaitingForHead =
       phase_ == Phase::Waiting && client_.isRequestComplete() && !isUpstreamBlocked_;
@@ -651,7 +661,12 @@ void Exchange::end(Errc why) noexcept {
   if (status_ >= 100) {
     stats_.add(statusCounter(status_));
   }
-  if (why != Errc::None) {
+  if (why == Errc::UserQuota) {
+    // Nothing that a target did.
+    FlowStats others = stats_;
+    others.target = nullptr;
+    others.error(why);
+  } else if (why != Errc::None) {
     stats_.error(why);
   }
   stats_.latency(durationNs);
@@ -676,7 +691,8 @@ void Exchange::end(Errc why) noexcept {
               .user = egress_ != nullptr && egress_->user() != nullptr
                           ? std::string_view(egress_->user()->name)
                           : std::string_view(),
-              .isForward = egress_ != nullptr,
+              .destination = isConnect_ ? head.target : std::string_view(),
+              .isForward = listener().forward != plan::kNone,
               .error = why});
   }
   tries_.release(plan_->plan(), stats_);

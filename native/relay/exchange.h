@@ -106,6 +106,7 @@ class Exchange final : public net::TimerOwner,
   [[nodiscard]] bool readDestination(const http::RequestHead& head,
                                      policy::Destination& out) const noexcept;
   [[nodiscard]] bool needsDial() const noexcept;
+  [[nodiscard]] UpstreamSession* reuseOrigin() noexcept;
   [[nodiscard]] bool dialTarget(bool mayReuse, Errc& why) noexcept;
   void refuse(Errc why) noexcept;
   void dropDial() noexcept;

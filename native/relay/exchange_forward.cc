@@ -16,6 +16,8 @@ namespace sluice::relay {
 namespace {
 
 constexpr std::string_view kPacPath = "/proxy.pac";
+/// The control plane answers sooner than this, or not at all.
+constexpr std::uint64_t kAskMs = 30'000;
 /// The longest name and password that are looked at, together.
 constexpr std::size_t kMaxLogin = 1024;
 
@@ -74,7 +76,7 @@ void Exchange::beginForward(const http::RequestHead& head) noexcept {
   std::array<char, kMaxLogin> decoded;
   EgressLogin login;
   const bool hasLogin = http::readBasic(head.fields, decoded, login.name, login.password);
-  context_.loop.arm(timer_, listener().timeouts.responseHeaderMs);
+  context_.loop.arm(timer_, kAskMs);
   // May end all of this before it returns.
   egress_->begin(destination, client_.address(), client_.destination(),
                  hasLogin ? &login : nullptr);
@@ -111,16 +113,31 @@ bool Exchange::needsDial() const noexcept {
   return egress_ != nullptr && (isConnect_ || pool().kind != PoolKind::HttpParent);
 }
 
+/// An idle connection to the destination; null when there is none.
+UpstreamSession* Exchange::reuseOrigin() noexcept {
+  if (pool().kind != PoolKind::Direct) {
+    const policy::Destination& destination = egress_->destination();
+    const auto* origin =
+        context_.origins.findBehind(target().state, destination.host(), destination.port);
+    return origin == nullptr ? nullptr : reuseUpstream(*origin, *this);
+  }
+  for (const net::IpPort& address : egress_->addresses()) {
+    const auto* origin = context_.origins.find(address.socketAddress());
+    UpstreamSession* upstream = origin == nullptr ? nullptr : reuseUpstream(*origin, *this);
+    if (upstream != nullptr) {
+      return upstream;
+    }
+  }
+  return nullptr;
+}
+
 bool Exchange::dialTarget(bool mayReuse, Errc& why) noexcept {
   const bool isDirect = pool().kind == PoolKind::Direct;
-  if (mayReuse && isDirect && !isConnect_) {
-    for (const net::IpPort& address : egress_->addresses()) {
-      const auto* origin = context_.origins.find(address.socketAddress());
-      upstream_ = origin == nullptr ? nullptr : reuseUpstream(*origin, *this);
-      if (upstream_ != nullptr) {
-        sendRequest();
-        return true;
-      }
+  if (mayReuse && !isConnect_) {
+    upstream_ = reuseOrigin();
+    if (upstream_ != nullptr) {
+      sendRequest();
+      return true;
     }
   }
   dial_ = context_.slabs.dial.make(context_, *this, plan_);
@@ -153,15 +170,11 @@ void Exchange::onDialed(net::Stream& stream, std::string_view early) noexcept {
     client_.switchProtocols(stream, early);
     return;
   }
-  const bool isDirect = pool().kind == PoolKind::Direct;
-  std::shared_ptr<upstream::TargetPool> origin;
-  if (isDirect) {
-    origin = context_.origins.at(dial_->address().socketAddress());
-  } else {
-    // Beyond a parent: nobody else's requests go this way.
-    origin = std::make_shared<upstream::TargetPool>(plan_->pool(tries_.target())->address());
-    origin->retire();
-  }
+  const std::shared_ptr<upstream::TargetPool> origin =
+      pool().kind == PoolKind::Direct
+          ? context_.origins.at(dial_->address().socketAddress())
+          : context_.origins.behind(target().state, egress_->destination().host(),
+                                    egress_->destination().port);
   phase_ = Phase::Connecting;
   upstream_ = early.empty() ? adoptUpstream(context_, origin, *this, stream.release()) : nullptr;
   dropDial();

@@ -552,6 +552,7 @@ void H1Client::refuseRequest(Errc why) noexcept {
               .listener = listener().name,
               .isHttp = true,
               .status = status,
+              .isForward = listener().forward != plan::kNone,
               .error = why});
   }
   isRefused_ = true;

@@ -94,6 +94,8 @@ void Tunnel::pace() noexcept {
   }
   up_.from.stopReceive();
   down_.from.stopReceive();
+  // Whoever has to wait is not idle.
+  idle_.cancel();
   context_.loop.arm(pace_, pauseMs);
 }
 

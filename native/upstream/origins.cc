@@ -1,35 +1,79 @@
 #include "upstream/origins.h"
 
+#include <algorithm>
+
 namespace sluice::upstream {
 
-const std::shared_ptr<TargetPool>* Origins::find(const net::SocketAddress& address) const noexcept {
-  const auto known = pools_.find(address);
-  return known == pools_.end() ? nullptr : &known->second;
-}
+namespace {
 
-std::shared_ptr<TargetPool> Origins::at(const net::SocketAddress& address) {
-  if (const auto* known = find(address)) {
-    return *known;
+/// The pool under `key`, made when there is none; one that is beyond `bound` keeps nothing.
+template<typename Table>
+std::shared_ptr<TargetPool> findOrMake(Table& table, const typename Table::key_type& key,
+                                       const net::SocketAddress& address, std::size_t bound) {
+  const auto known = table.find(key);
+  if (known != table.end()) {
+    return known->second;
   }
-  if (pools_.size() >= kMaxPools) {
-    std::erase_if(pools_, [](const auto& entry) {
+  if (table.size() >= bound) {
+    std::erase_if(table, [](const auto& entry) {
       return entry.second.use_count() == 1 && entry.second->isEmpty();
     });
   }
   auto pool = std::make_shared<TargetPool>(address);
-  if (pools_.size() >= kMaxPools) {
+  if (table.size() >= bound) {
     pool->retire();
     return pool;
   }
-  pools_.emplace(address, pool);
+  table.emplace(key, pool);
   return pool;
 }
 
-void Origins::retireAll() noexcept {
-  for (const auto& [address, pool] : pools_) {
+template<typename Table>
+const std::shared_ptr<TargetPool>* findIn(const Table& table,
+                                          const typename Table::key_type& key) noexcept {
+  const auto known = table.find(key);
+  return known == table.end() ? nullptr : &known->second;
+}
+
+template<typename Table>
+void retireIn(Table& table) noexcept {
+  for (const auto& [key, pool] : table) {
     pool->retire();
   }
-  pools_.clear();
+  table.clear();
+}
+
+} // namespace
+
+Origins::Beyond::Beyond(const std::shared_ptr<plan::TargetState>& to, std::string_view host,
+                        std::uint16_t at) noexcept
+    : parent(to), port(at) {
+  length = static_cast<std::uint8_t>(std::min<std::size_t>(host.size(), text.size() - 1));
+  std::copy_n(host.begin(), length, text.begin());
+}
+
+std::shared_ptr<TargetPool> Origins::at(const net::SocketAddress& address) {
+  return findOrMake(pools_, address, address, kMaxPools);
+}
+
+const std::shared_ptr<TargetPool>* Origins::find(const net::SocketAddress& address) const noexcept {
+  return findIn(pools_, address);
+}
+
+std::shared_ptr<TargetPool> Origins::behind(const std::shared_ptr<plan::TargetState>& parent,
+                                            std::string_view host, std::uint16_t port) {
+  return findOrMake(beyond_, Beyond(parent, host, port), {}, kMaxPools);
+}
+
+const std::shared_ptr<TargetPool>*
+Origins::findBehind(const std::shared_ptr<plan::TargetState>& parent, std::string_view host,
+                    std::uint16_t port) const noexcept {
+  return findIn(beyond_, Beyond(parent, host, port));
+}
+
+void Origins::retireAll() noexcept {
+  retireIn(pools_);
+  retireIn(beyond_);
 }
 
 } // namespace sluice::upstream

@@ -2,7 +2,11 @@
 // with what clients ask for and forgets what is not used. Touched by that worker alone.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 
 #include "net/socket_address.h"
@@ -17,9 +21,15 @@ class Origins {
   /// The same, or null when there is none: nothing idles there.
   [[nodiscard]] const std::shared_ptr<TargetPool>*
   find(const net::SocketAddress& address) const noexcept;
+  // The same of a destination beyond a parent, which is named and not addressed:
+  [[nodiscard]] std::shared_ptr<TargetPool> behind(const std::shared_ptr<plan::TargetState>& parent,
+                                                   std::string_view host, std::uint16_t port);
+  [[nodiscard]] const std::shared_ptr<TargetPool>*
+  findBehind(const std::shared_ptr<plan::TargetState>& parent, std::string_view host,
+             std::uint16_t port) const noexcept;
   /// Evicts every idle connection.
   void retireAll() noexcept;
-  [[nodiscard]] std::size_t size() const noexcept { return pools_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return pools_.size() + beyond_.size(); }
 
  private:
   static constexpr std::size_t kMaxPools = 4096;
@@ -30,7 +40,28 @@ class Origins {
     }
   };
 
+  /// Identifies a destination beyond a parent.
+  struct Beyond {
+    /// Kept, so that no other parent is taken for it.
+    std::shared_ptr<plan::TargetState> parent;
+    std::uint16_t port = 0;
+    std::array<char, 256> text{};
+    std::uint8_t length = 0;
+    Beyond(const std::shared_ptr<plan::TargetState>& parent, std::string_view host,
+           std::uint16_t port) noexcept;
+    [[nodiscard]] std::string_view host() const noexcept { return {text.data(), length}; }
+    [[nodiscard]] bool operator==(const Beyond& other) const noexcept {
+      return parent == other.parent && port == other.port && host() == other.host();
+    }
+  };
+  struct BeyondHash {
+    [[nodiscard]] std::size_t operator()(const Beyond& beyond) const noexcept {
+      return std::hash<std::string_view>{}(beyond.host()) * 31 + beyond.port;
+    }
+  };
+
   std::unordered_map<net::SocketAddress, std::shared_ptr<TargetPool>, Hash> pools_;
+  std::unordered_map<Beyond, std::shared_ptr<TargetPool>, BeyondHash> beyond_;
 };
 
 } // namespace sluice::upstream

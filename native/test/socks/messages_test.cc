@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "socks/outcome.h"
 #include "test/http/guarded.h"
 #include "test/test.h"
 
@@ -50,7 +51,15 @@ struct Vector {
   std::vector<std::string> fields;
 };
 
-std::vector<Vector> readVectors(bool isWrite) {
+enum class Kind : std::uint8_t { Read, Write, Outcome };
+
+Kind kindOf(const Vector& vector) {
+  return vector.kind == "write"     ? Kind::Write
+         : vector.kind == "outcome" ? Kind::Outcome
+                                    : Kind::Read;
+}
+
+std::vector<Vector> readVectors(Kind kind) {
   std::vector<Vector> all;
   std::ifstream file(kVectors);
   std::string line;
@@ -64,7 +73,7 @@ std::vector<Vector> readVectors(bool isWrite) {
     for (std::string field; std::getline(stream, field, '\t');) {
       vector.fields.push_back(unescape(field));
     }
-    if ((vector.kind == "write") == isWrite) {
+    if (kindOf(vector) == kind) {
       all.push_back(vector);
     }
   }
@@ -238,7 +247,7 @@ std::string write(const Fields& fields) {
 } // namespace
 
 TEST("SOCKS messages are read as the shared vectors say, and no byte beyond them") {
-  const std::vector<Vector> vectors = readVectors(false);
+  const std::vector<Vector> vectors = readVectors(Kind::Read);
   CHECK(vectors.size() > 100);
   for (const auto& [line, kind, fields] : vectors) {
     const test::Guarded guarded(fields[0]);
@@ -250,7 +259,7 @@ TEST("SOCKS messages are read as the shared vectors say, and no byte beyond them
 }
 
 TEST("SOCKS messages ask for more at every cut, but for datagrams, which are whole or bad") {
-  for (const auto& [line, kind, fields] : readVectors(false)) {
+  for (const auto& [line, kind, fields] : readVectors(Kind::Read)) {
     const std::size_t length = std::strtoul(fields[1].c_str(), nullptr, 10);
     const Fields expected{kind == "datagram" ? "bad" : "more"};
     for (std::size_t cut = 0; cut < length; ++cut) {
@@ -263,12 +272,30 @@ TEST("SOCKS messages ask for more at every cut, but for datagrams, which are who
 }
 
 TEST("SOCKS messages are written as the shared vectors say") {
-  const std::vector<Vector> vectors = readVectors(true);
+  const std::vector<Vector> vectors = readVectors(Kind::Write);
   CHECK(vectors.size() > 15);
   for (const auto& [line, kind, fields] : vectors) {
     const std::string written = write(fields);
     if (written != fields.back()) {
       test::fail(kVectors, line, "gave " + written);
+    }
+  }
+}
+
+TEST("SOCKS tells of failures as the shared vectors say") {
+  const std::vector<Vector> vectors = readVectors(Kind::Outcome);
+  CHECK(vectors.size() > 20);
+  for (const auto& [line, kind, fields] : vectors) {
+    std::size_t code = 0;
+    while (code < kErrcCount && errcInfo(static_cast<Errc>(code)).name != fields[0]) {
+      ++code;
+    }
+    CHECK(code < kErrcCount);
+    const auto errc = static_cast<Errc>(code);
+    const std::string told = std::to_string(static_cast<int>(replyOf(errc))) + " " +
+                             std::to_string(static_cast<int>(reply4Of(errc)));
+    if (told != fields[1] + " " + fields[2]) {
+      test::fail(kVectors, line, "gave " + told);
     }
   }
 }
@@ -284,7 +311,7 @@ TEST("the longest messages fit the sizes that they are said to have") {
   std::size_t login = 0;
   std::size_t request = 0;
   std::size_t request4 = 0;
-  for (const auto& [line, kind, fields] : readVectors(false)) {
+  for (const auto& [line, kind, fields] : readVectors(Kind::Read)) {
     const std::size_t length = std::strtoul(fields[1].c_str(), nullptr, 10);
     for (const auto& [its, longest] : {std::pair<const char*, std::size_t*>{"greeting", &greeting},
                                        {"login", &login},

@@ -1,5 +1,8 @@
 // Which loop an engine's workers wait on.
 #include <sys/syscall.h>
+#include <sys/time.h>
+
+#include <cerrno>
 
 #include "net/ring_trial.h"
 #include "test/forbidden.h"
@@ -28,6 +31,18 @@ TEST("a trial leaves nothing open, however often") {
     CHECK_EQ(net::tryRing(), first);
   }
   CHECK(Held() == before);
+}
+
+TEST("a trial interrupts nothing that its caller waits for afterwards") {
+  const Connection connection = connectLoopback();
+  const timeval limit{.tv_sec = 0, .tv_usec = 20'000};
+  ::setsockopt(connection.far.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  for (int i = 0; i < 10; ++i) {
+    static_cast<void>(net::tryRing());
+    char byte = 0;
+    CHECK_EQ(::recv(connection.far.get(), &byte, 1, 0), -1);
+    CHECK_EQ(errno, EAGAIN);
+  }
 }
 
 TEST("where rings are forbidden auto takes epoll, and whoever asked for one is told why") {
