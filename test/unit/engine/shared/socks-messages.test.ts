@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { ERROR_CODE_NAMES, type ErrorCode } from '../../../../src/contract/codes.ts';
 import {
   readDatagram,
   readGreeting,
@@ -21,6 +22,7 @@ import {
   writeRequest,
   writeSocks4Reply,
 } from '../../../../src/engine/shared/socks-messages.ts';
+import { socks4ReplyOf, socksReplyOf } from '../../../../src/engine/shared/socks-outcome.ts';
 
 interface Vector {
   readonly line: string;
@@ -93,7 +95,7 @@ const WRITERS: Readonly<Record<string, (...fields: string[]) => Buffer>> = {
 };
 
 describe('SOCKS messages', () => {
-  const reads = vectors.filter(({ kind }) => kind !== 'write');
+  const reads = vectors.filter(({ kind }) => kind !== 'write' && kind !== 'outcome');
   const writes = vectors.filter(({ kind }) => kind === 'write');
 
   it('are read as the shared vectors say', () => {
@@ -121,6 +123,17 @@ describe('SOCKS messages', () => {
       const [what = '', ...rest] = fields;
       const expected = rest.pop() ?? '';
       assert.equal(text(WRITERS[what]?.(...rest) ?? Buffer.alloc(0)), expected, line);
+    }
+  });
+
+  it('tell of failures as the shared vectors say', () => {
+    const outcomes = vectors.filter(({ kind }) => kind === 'outcome');
+    assert.ok(outcomes.length > 20);
+    for (const { line, fields } of outcomes) {
+      const [code = '', ...expected] = fields;
+      assert.ok(ERROR_CODE_NAMES.includes(code as ErrorCode), line);
+      const told = [socksReplyOf(code as ErrorCode), socks4ReplyOf(code as ErrorCode)];
+      assert.deepEqual(told.map(String), expected, line);
     }
   });
 
