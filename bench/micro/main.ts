@@ -8,6 +8,7 @@ import { makeMicro, NativeLoops } from '../../src/bench/native-loops.ts';
 import { pinOwnThread } from '../../src/bench/own-affinity.ts';
 import { loadCrossing } from './crossing.ts';
 import { forwardingCases } from './forwarding.ts';
+import { listingCases } from './listing.ts';
 import { parsingCases } from './parsing.ts';
 import { pickingCases } from './picking.ts';
 import { type MicroResult, measureCase, type RoundOptions, type Tools } from './rounds.ts';
@@ -86,7 +87,7 @@ async function run({ only, core, json, ...options }: Options): Promise<void> {
   const tools: Tools = { loops: isBuilt === null ? null : new NativeLoops(), crossing };
   const results: MicroResult[] = [];
   try {
-    const all = [parsingCases, routingCases, pickingCases, forwardingCases];
+    const all = [parsingCases, routingCases, pickingCases, forwardingCases, listingCases];
     const cases = all
       .flatMap((casesOf) => casesOf(tools))
       .filter(({ group, name }) => `${group}: ${name}`.includes(only));

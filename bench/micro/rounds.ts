@@ -35,12 +35,16 @@ export interface MicroCase {
   readonly bytes: number | null;
   /** Throws when the contestants do not agree on what the work is: no speed of wrong work. */
   prepare(): Promise<readonly Contestant[]>;
+  /** What there is to say besides, once it was prepared. */
+  remark?(): string;
 }
 
 export interface MicroResult {
   readonly group: string;
   readonly name: string;
   readonly bytes: number | null;
+  /** '' = none. */
+  readonly remark: string;
   readonly contestants: readonly {
     readonly id: ContestantId;
     /** Nanoseconds for one piece of work, one entry a round. */
@@ -55,7 +59,7 @@ export interface RoundOptions {
 }
 
 export async function measureCase(
-  { group, name, bytes, prepare }: MicroCase,
+  { group, name, bytes, prepare, remark }: MicroCase,
   { rounds, milliseconds }: RoundOptions,
 ): Promise<MicroResult> {
   const entries = (await prepare()).map((contestant) => ({ contestant, ns: [] as number[] }));
@@ -65,7 +69,7 @@ export async function measureCase(
     }
   }
   const contestants = entries.map(({ contestant: { id }, ns }) => ({ id, ns }));
-  return { group, name, bytes, contestants };
+  return { group, name, bytes, remark: remark?.() ?? '', contestants };
 }
 
 export function loopContestant(measure: (milliseconds: number) => Promise<Round>): Contestant {

@@ -20,8 +20,9 @@ export function formatResults(results: readonly MicroResult[]): string {
   return [...rows, ...(rounds < ENOUGH_ROUNDS ? ['', warning] : [])].join('\n');
 }
 
-function titleOf({ name, bytes }: MicroResult): string {
-  return bytes === null ? name : `${name}, ${bytes} B`;
+function titleOf({ name, bytes, remark }: MicroResult): string {
+  const title = bytes === null ? name : `${name}, ${bytes} B`;
+  return remark === '' ? title : `${title} (${remark})`;
 }
 
 function entryRow({ bytes, contestants }: MicroResult, entry: Entry): string {

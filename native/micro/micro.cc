@@ -1,5 +1,5 @@
-// Native work in C++ loops: what a parse, a route, a pick or a forwarded head costs without a
-// crossing from JavaScript. A stand-alone program that src/bench/native-loops.ts drives: each line
+// Native work in C++ loops: what a parse, a route, a pick, a look-up in a list or a forwarded head
+// costs without a crossing from JavaScript. A stand-alone program that src/bench/native-loops.ts drives: each line
 // on standard input is a question, each line on standard output its answer, a JSON object.
 //
 //   plan BYTES                       that many bytes of an encoded plan follow
@@ -7,12 +7,16 @@
 //   parse MICROSECONDS               parses the head for that long
 //   route LISTENER HOST PATH MICROSECONDS
 //   forward ROUTE TARGET MICROSECONDS
+//   hosts BYTES                      that many bytes of hosts follow, each with its newline
+//   lookup LIST MICROSECONDS         looks the hosts up in a list, one after another; answers how
+//                                    many are in it, and the sum of their places
 //   spread POOL SEED PICKS WINDOW    picks for clients 0, 1, 2, ... and answers the count of each
 //                                    target; of the work, the last WINDOW pieces are in flight
 //   pick POOL MICROSECONDS           picks; the loads are those that the last spread left
 //   moved POOL POOL CLIENTS          the share of clients whose target has another name
 //
 // An answer that holds `problem` says what was wrong with the question.
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -111,6 +115,10 @@ class Program {
       route(words);
     } else if (verb == "forward") {
       forward(words);
+    } else if (verb == "hosts") {
+      takeHosts(words);
+    } else if (verb == "lookup") {
+      lookUp(words);
     } else if (verb == "spread") {
       spread(words);
     } else if (verb == "pick") {
@@ -212,6 +220,46 @@ class Program {
                 static_cast<unsigned long long>(round.ops));
   }
 
+  void takeHosts(const Words& words) {
+    Numbers numbers(words);
+    const std::uint64_t size = numbers.at(1, kMaxBytes);
+    if (!numbers.areGood() || !readBytes(size, hostBytes_)) {
+      return problem("hosts BYTES, and as many bytes");
+    }
+    hosts_.clear();
+    for (std::string_view rest = hostBytes_; !rest.empty();) {
+      const std::size_t newline = std::min(rest.find('\n'), rest.size());
+      hosts_.push_back(rest.substr(0, newline));
+      rest.remove_prefix(std::min(newline + 1, rest.size()));
+    }
+    std::printf("{\"hosts\":%zu}\n", hosts_.size());
+  }
+
+  void lookUp(const Words& words) {
+    Numbers numbers(words);
+    const plan::Plan& plan = work_.plan();
+    const std::uint64_t list = numbers.at(1, plan.lists.size());
+    const std::uint64_t roundNs = numbers.roundNs(2);
+    if (!numbers.areGood() || hosts_.empty()) {
+      return problem("lookup LIST MICROSECONDS, after hosts");
+    }
+    const plan::List& one = plan.lists[list];
+    std::uint64_t found = 0;
+    std::uint64_t places = 0;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      if (work_.lookUp(one, hosts_[i])) {
+        ++found;
+        places += i;
+      }
+    }
+    const Round round = measureRound(roundNs, [&](std::uint32_t i) {
+      keep(work_.lookUp(one, hosts_[i % hosts_.size()]) ? 1 : 0);
+    });
+    std::printf("{\"found\":%llu,\"places\":%llu,\"ns\":%.6g,\"ops\":%llu}\n",
+                static_cast<unsigned long long>(found), static_cast<unsigned long long>(places),
+                round.nsPerOp, static_cast<unsigned long long>(round.ops));
+  }
+
   void spread(const Words& words) {
     Numbers numbers(words);
     const plan::Pool* pool = poolAt(numbers, 1);
@@ -288,6 +336,9 @@ class Program {
   }
 
   Work work_;
+  std::string hostBytes_;
+  /// In hostBytes_.
+  std::vector<std::string_view> hosts_;
 };
 
 bool readLine(std::string& line) {

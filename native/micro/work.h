@@ -83,6 +83,11 @@ class Work {
     return http::writeRequestHead(writer, *head_, context) ? writer.size() : 0;
   }
 
+  /// Whether a host is in a list, as a rule asks it.
+  [[nodiscard]] bool lookUp(const plan::List& list, std::string_view host) const noexcept {
+    return list.hostSet.has(host);
+  }
+
   /// Sets the pool's cursor, the loads of its targets and the random numbers back to their
   /// beginning.
   void restart(const plan::Pool& pool, std::uint32_t seed) noexcept;

@@ -1,6 +1,7 @@
 #include "plan/host_set.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -49,24 +50,80 @@ constexpr bool isDepthIn(std::uint32_t depths, std::size_t depth) noexcept {
   return ((depths >> std::min<std::size_t>(depth, 31)) & 1U) != 0;
 }
 
-/// HalfSipHash-1-3 (Aumasson, Bernstein) of a name that is pushed from its end to its beginning.
-class BackwardHash {
+/// A host read from its end, which is how names are hashed.
+class Backwards {
  public:
-  BackwardHash(std::uint32_t key0, std::uint32_t key1) noexcept
-      : v0_(key0), v1_(key1), v2_(0x6c79'6765U ^ key0), v3_(0x7465'6462U ^ key1) {}
-
-  void push(char c) noexcept {
-    word_ |= std::uint32_t{static_cast<unsigned char>(c)} << (8 * (length_ & 3));
-    if ((++length_ & 3) == 0) {
-      absorb(word_);
-      word_ = 0;
+  /// At most kMaxName bytes.
+  explicit Backwards(std::string_view host) noexcept : length_(host.size()) {
+    const char* const end = host.data() + host.size();
+    std::size_t at = 0;
+    for (; at + 8 <= length_; at += 8) {
+      put(at, end - at - 8, 0);
+    }
+    if (at < length_ && length_ >= 8) {
+      // The beginning once more, of which some is there.
+      put(length_ - 8, host.data(), at - (length_ - 8));
+    } else {
+      for (; at < length_; ++at) {
+        bytes_[at] = end[-1 - static_cast<std::ptrdiff_t>(at)];
+        if (bytes_[at] == '.') {
+          dots_[dotCount_++] = static_cast<std::uint8_t>(at);
+        }
+      }
     }
   }
 
-  /// Of what has been pushed so far.
-  [[nodiscard]] std::uint32_t value() const noexcept {
-    BackwardHash last = *this;
-    last.absorb(word_ | length_ << 24);
+  /// How far from the end each dot is.
+  [[nodiscard]] std::span<const std::uint8_t> dots() const noexcept {
+    return {dots_.data(), dotCount_};
+  }
+  [[nodiscard]] std::size_t length() const noexcept { return length_; }
+  /// Four bytes; beyond the length they mean nothing.
+  [[nodiscard]] std::uint32_t wordAt(std::size_t at) const noexcept {
+    std::uint32_t word = 0;
+    std::memcpy(&word, bytes_.data() + at, sizeof word);
+    return word;
+  }
+
+ private:
+  /// Eight bytes of the host to `at`, of which the first `known` have been looked at.
+  void put(std::size_t at, const char* from, std::size_t known) noexcept {
+    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
+    constexpr std::uint64_t kLow = 0x7f * kOnes;
+    std::uint64_t word = 0;
+    std::memcpy(&word, from, sizeof word);
+    word = __builtin_bswap64(word);
+    std::memcpy(bytes_.data() + at, &word, sizeof word);
+    // The upper bit of each byte that is a dot.
+    const std::uint64_t others = word ^ ('.' * kOnes);
+    std::uint64_t found = ~(((others & kLow) + kLow) | others | kLow);
+    for (found &= ~std::uint64_t{0} << (8 * known); found != 0; found &= found - 1) {
+      const auto byte = static_cast<std::size_t>(std::countr_zero(found)) / 8;
+      dots_[dotCount_++] = static_cast<std::uint8_t>(at + byte);
+    }
+  }
+
+  std::size_t length_;
+  std::size_t dotCount_ = 0;
+  /// Written as far as the host is long; read a word further at most.
+  std::array<char, kMaxName + 8> bytes_;
+  std::array<std::uint8_t, kMaxName + 8> dots_;
+};
+
+/// HalfSipHash-1-3 (Aumasson, Bernstein) of what a host ends with, longer and longer.
+class SuffixHash {
+ public:
+  SuffixHash(std::uint32_t key0, std::uint32_t key1) noexcept
+      : v0_(key0), v1_(key1), v2_(0x6c79'6765U ^ key0), v3_(0x7465'6462U ^ key1) {}
+
+  /// Of the last `length` bytes, which are no fewer than before.
+  [[nodiscard]] std::uint32_t of(const Backwards& host, std::size_t length) noexcept {
+    for (; absorbed_ + 4 <= length; absorbed_ += 4) {
+      absorb(host.wordAt(absorbed_));
+    }
+    const std::uint32_t mask = (std::uint32_t{1} << (8 * (length % 4))) - 1;
+    SuffixHash last = *this;
+    last.absorb((host.wordAt(absorbed_) & mask) | static_cast<std::uint32_t>(length) << 24);
     last.v2_ ^= 0xff;
     last.round();
     last.round();
@@ -97,15 +154,13 @@ class BackwardHash {
   std::uint32_t v1_;
   std::uint32_t v2_;
   std::uint32_t v3_;
-  /// Bytes that do not make up a word yet.
-  std::uint32_t word_ = 0;
-  std::uint32_t length_ = 0;
+  std::size_t absorbed_ = 0;
 };
 
-/// What a host ends with, from a label's beginning to its end.
+/// What a host ends with.
 struct Suffix {
   std::uint32_t hash;
-  std::uint32_t start;
+  std::uint32_t length;
 };
 
 } // namespace
@@ -177,28 +232,26 @@ bool HostSet::has(std::string_view host) const noexcept {
     return false;
   }
   // All first slots are on their way from memory before any is looked at.
-  Suffix below[kMaxName + 1];
-  std::size_t suffixes = 0;
+  const Backwards backwards(host);
+  SuffixHash hash(key0_, key1_);
+  Suffix below[kMaxName];
+  std::size_t count = 0;
   std::size_t depth = 1;
-  BackwardHash hash(key0_, key1_);
-  for (std::size_t i = host.size(); i-- > 0;) {
-    if (host[i] == '.') {
-      if (isDepthIn(subdomainDepths_, depth)) {
-        const std::uint32_t value = hash.value();
-        __builtin_prefetch(slotOf(value));
-        below[suffixes++] = {value, static_cast<std::uint32_t>(i + 1)};
-      }
-      ++depth;
+  for (const std::size_t length : backwards.dots()) {
+    if (isDepthIn(subdomainDepths_, depth++)) {
+      const Suffix suffix{hash.of(backwards, length), static_cast<std::uint32_t>(length)};
+      __builtin_prefetch(slotOf(suffix.hash));
+      below[count++] = suffix;
     }
-    hash.push(host[i]);
   }
   const bool canBeExact = isDepthIn(exactDepths_, depth);
-  const std::uint32_t whole = hash.value();
+  std::uint32_t whole = 0;
   if (canBeExact) {
+    whole = hash.of(backwards, host.size());
     __builtin_prefetch(slotOf(whole));
   }
-  for (std::size_t i = 0; i < suffixes; ++i) {
-    if (holds(host.substr(below[i].start), below[i].hash, kSubdomains)) {
+  for (const Suffix& suffix : std::span(below, count)) {
+    if (holds(host.substr(host.size() - suffix.length), suffix.hash, kSubdomains)) {
       return true;
     }
   }

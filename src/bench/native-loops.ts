@@ -104,6 +104,20 @@ export class NativeLoops {
     return this.#ask(`forward ${route} ${target} ${micros(milliseconds)}`);
   }
 
+  /** They stay for lookUp(). Needs a plan. */
+  async takeHosts(hosts: readonly string[]): Promise<void> {
+    const bytes = Buffer.from(hosts.map((host) => `${host}\n`).join(''), 'latin1');
+    await this.#ask(`hosts ${bytes.length}`, bytes);
+  }
+
+  /** How many of the hosts are in a list, the sum of their places, and the time of one look-up. */
+  lookUp(
+    list: number,
+    milliseconds: number,
+  ): Promise<Round & { readonly found: number; readonly places: number }> {
+    return this.#ask(`lookup ${list} ${micros(milliseconds)}`);
+  }
+
   /** Picks of each target, when clients 0, 1, 2, … come and the last `inFlight` of them are being served. */
   async spread(
     pool: number,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Crossing, loadCrossing } from '../../bench/micro/crossing.ts';
 import { forwardingCases } from '../../bench/micro/forwarding.ts';
+import { listingCases } from '../../bench/micro/listing.ts';
 import { createJsParser, createLlhttp } from '../../bench/micro/parsers.ts';
 import { agreeOnHead, parsingCases } from '../../bench/micro/parsing.ts';
 import { pickingCases } from '../../bench/micro/picking.ts';
@@ -131,6 +132,18 @@ test('rounds go forwards and backwards in turn', async () => {
   assert.deepEqual(order, ['js', 'llhttp', 'llhttp', 'js', 'js', 'llhttp']);
 });
 
+test('both engines find the same hosts in a list of 20,000', async () => {
+  for (const { name, prepare, remark } of listingCases(tools, 20_000)) {
+    const contestants = await prepare();
+    assert.deepEqual(
+      contestants.map(({ id }) => id),
+      ['loop', 'js'],
+      name,
+    );
+    assert.match(remark?.() ?? '', /^20000 names, [23]\d\.\d bytes each, all included$/);
+  }
+});
+
 test('work that fails fails its round', async () => {
   const broken = jsContestant('js', () => {
     throw new Error('broken work');
@@ -143,6 +156,7 @@ test('the table sets a crossing apart: the call less the same work in a C++ loop
     group: 'parsing',
     name: 'some head',
     bytes: 1000,
+    remark: 'of some length',
     contestants: [
       { id: 'loop', ns: [100, 100, 200, 100, 100] },
       { id: 'crossing', ns: [150, 150, 250, 150, 150] },
@@ -154,7 +168,7 @@ test('the table sets a crossing apart: the call less the same work in a C++ loop
   assert.match(rowOf(CONTESTANTS.loop), / 100 +100 – 200 +10.000$/);
   assert.match(rowOf(CONTESTANTS.crossing), /× 1\.50 +50\.0 \(50\.0 – 50\.0\)$/);
   assert.match(rowOf(CONTESTANTS.js), /× 4\.00$/);
-  assert.match(rows.join('\n'), /some head, 1000 B/);
+  assert.match(rows.join('\n'), /some head, 1000 B \(of some length\)/);
   assert.doesNotMatch(rows.join('\n'), /rounds/);
   const few = { ...result, contestants: [{ id: 'js' as const, ns: [1, 1] }] };
   assert.match(formatResults([few]), /Of 2 rounds: .* no speed\.$/);
