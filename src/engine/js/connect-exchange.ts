@@ -3,8 +3,9 @@
 import type { ErrorCode } from '../../contract/codes.ts';
 import { type Admission, admit } from '../shared/admission.ts';
 import { type Answer, errorAnswer } from '../shared/answer.ts';
-import { type ExchangeOptions, endsConnection } from '../shared/exchange.ts';
+import type { ExchangeOptions } from '../shared/exchange.ts';
 import { ExchangeRecord } from '../shared/exchange-record.ts';
+import { endsConnection } from '../shared/faults.ts';
 import type { LiveForward } from '../shared/live-plan.ts';
 import type { LiveUser } from '../shared/live-user.ts';
 import { authorityOf } from '../shared/parent.ts';

@@ -20,11 +20,11 @@ import type { ClientFacts } from './client-certificate.ts';
 import type { ClientSide } from './client-side.ts';
 import type { Way } from './egress.ts';
 import { ExchangeRecord } from './exchange-record.ts';
+import { endsConnection } from './faults.ts';
 import type { FlatFields } from './field-rules.ts';
 import type { LiveForward, LiveListener, LiveRoute } from './live-plan.ts';
 import type { LiveUser } from './live-user.ts';
-import { basicLogin } from './parent.ts';
-import type { LivePool } from './pool.ts';
+import { loginFields, targetFor } from './parent.ts';
 import { proxyPreface } from './proxy-header.ts';
 import { pumpRequestBody } from './request-body.ts';
 import { requestFields, schemeOf, toldNames } from './request-fields.ts';
@@ -38,6 +38,7 @@ import {
 } from './response-head.ts';
 import { StallTimer } from './stall-timer.ts';
 import type { LiveTarget } from './target.ts';
+import { TargetChoice } from './target-choice.ts';
 import { UpstreamAttempt } from './upstream-attempt.ts';
 
 export interface ExchangeOptions {
@@ -64,12 +65,10 @@ export class HttpExchange {
   readonly #options: ExchangeOptions;
   readonly #record: ExchangeRecord;
   #head: RequestHead | null = null;
-  #pool: LivePool | null = null;
+  #choice: TargetChoice | null = null;
   /** Of a forward proxy: how to go where the client wants to, and for whom. */
   #way: Way | null = null;
   #user: LiveUser | null = null;
-  #tried: LiveTarget[] = [];
-  #hasRepeatedStale = false;
   #attempt: UpstreamAttempt | null = null;
   #stopRequestBody: () => void = ignore;
   #stopResponseBody: () => void = ignore;
@@ -152,8 +151,8 @@ export class HttpExchange {
     } else if (route.pool === null) {
       this.#refuse('internal');
     } else {
-      this.#pool = route.pool;
-      this.#try(route.pool.pick(this.#options.clientHost, this.#tried), 'no_target');
+      this.#choice = new TargetChoice(route.pool, this.#options.clientHost);
+      this.#try(this.#choice.first(), 'no_target');
     }
   }
 
@@ -186,19 +185,19 @@ export class HttpExchange {
   #try(target: LiveTarget | null, codeIfNone: ErrorCode): void {
     const head = this.#head;
     const route = this.#record.route;
-    if (target === null || head === null || route === null) {
+    const pool = this.#choice?.pool.plan;
+    if (target === null || head === null || route === null || pool === undefined) {
       this.#refuse(codeIfNone);
       return;
     }
     const { listener, clientHost, ends, facts } = this.#options;
-    if (!this.#tried.includes(target)) this.#tried.push(target);
     this.#record.tries(target);
     try {
       this.#attempt = new UpstreamAttempt(
         {
           target,
           method: head.method,
-          path: this.#targetOf(head, route),
+          path: targetFor(pool, head.authority, rewritePath(route.plan, head.path) + head.query),
           fields: [
             ...requestFields(head, {
               listener,
@@ -207,11 +206,11 @@ export class HttpExchange {
               clientHost,
               facts,
             }),
-            ...this.#loginFields(),
+            ...loginFields(pool),
           ],
           timeouts: listener.plan.timeouts,
           headLimit: responseHeadLimit(listener.plan.limits),
-          preface: proxyPreface(this.#pool?.plan.proxyProtocol ?? 'off', ends),
+          preface: proxyPreface(pool.proxyProtocol, ends),
           way: this.#way,
         },
         {
@@ -229,19 +228,6 @@ export class HttpExchange {
     }
     // Without a body the head is all there is to send, as soon as there is a connection.
     if (!hasBody(head)) this.#attempt.request.end();
-  }
-
-  /** What a parent is asked for is not at the parent. */
-  #targetOf(head: RequestHead, route: LiveRoute): string {
-    const path = rewritePath(route.plan, head.path) + head.query;
-    if (this.#pool?.plan.kind !== 'http-parent') return path;
-    return `http://${head.authority}${path === '*' ? '' : path}`;
-  }
-
-  #loginFields(): string[] {
-    const pool = this.#pool?.plan;
-    const login = pool?.kind === 'http-parent' ? basicLogin(pool) : null;
-    return login === null ? [] : ['Proxy-Authorization', login];
   }
 
   #onConnected(): void {
@@ -282,7 +268,7 @@ export class HttpExchange {
     const isStale = isLost(code) && attempt.isReused && !attempt.hasAnswered;
     if (isStale) attempt.closeIdle();
     const mayRepeat = !this.#options.client.hasBegun && this.#mayRepeat(code, attempt);
-    const next = mayRepeat ? this.#nextTarget(attempt.target, isStale) : null;
+    const next = mayRepeat ? (this.#choice?.next(attempt.target, isStale) ?? null) : null;
     if (next !== null) this.#record.retries();
     this.#record.failed(code, isStale);
     if (this.#options.client.hasBegun) this.abort(code);
@@ -296,17 +282,6 @@ export class HttpExchange {
     return isLost(code) && !attempt.hasAnswered && this.#head?.isIdempotent === true;
   }
 
-  /** After a stale connection the same target once more, on a new one; else another while retries last. */
-  #nextTarget(last: LiveTarget, isStale: boolean): LiveTarget | null {
-    const pool = this.#pool;
-    if (isStale && !this.#hasRepeatedStale) {
-      this.#hasRepeatedStale = true;
-      return last;
-    }
-    if (pool === null || this.#tried.length > pool.plan.retries) return null;
-    return pool.pick(this.#options.clientHost, this.#tried);
-  }
-
   #onResponse(response: IncomingMessage): void {
     const outcome = readResponseHead(response, this.#head?.method ?? '');
     if ('code' in outcome) {
@@ -315,7 +290,7 @@ export class HttpExchange {
       return;
     }
     const { head } = outcome;
-    if (head.status === 407 && this.#pool?.plan.kind === 'http-parent') {
+    if (head.status === 407 && this.#choice?.pool.plan.kind === 'http-parent') {
       // It means us, and not our client.
       this.#attempt?.destroy();
       this.#onFailed('parent_refused');
@@ -490,22 +465,6 @@ export class HttpExchange {
 function withoutVainUpgrade(head: RequestHead, client: ClientSide): RequestHead {
   const isVain = head.upgrade !== null && !client.offersSwitchTo(head.upgrade);
   return isVain ? { ...head, upgrade: null } : head;
-}
-
-/** Errors of clients that were understood all the same. */
-const UNDERSTOOD: ReadonlySet<ErrorCode> = new Set([
-  'no_route',
-  'proxy_auth_required',
-  'destination_denied',
-  'destination_forbidden',
-  'user_limit',
-  'user_quota',
-  'proxy_loop',
-]);
-
-/** After a request that was not understood nobody knows where the next one begins. */
-export function endsConnection(code: ErrorCode): boolean {
-  return ERROR_CODES[code].side === 'client' && !UNDERSTOOD.has(code);
 }
 
 function hasBody({ body }: RequestHead): boolean {

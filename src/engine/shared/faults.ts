@@ -1,5 +1,5 @@
 // The names that the contract has for what node:net reports. Pure.
-import type { ErrorCode } from '../../contract/codes.ts';
+import { ERROR_CODES, type ErrorCode } from '../../contract/codes.ts';
 
 /** A system error's name, or '' for an error that has none. */
 export function errnoOf(error: unknown): string {
@@ -69,4 +69,20 @@ export function isTargetFault(code: ErrorCode): boolean {
     default:
       return false;
   }
+}
+
+/** Errors of clients that were understood all the same. */
+const UNDERSTOOD: ReadonlySet<ErrorCode> = new Set([
+  'no_route',
+  'proxy_auth_required',
+  'destination_denied',
+  'destination_forbidden',
+  'user_limit',
+  'user_quota',
+  'proxy_loop',
+]);
+
+/** After a request that was not understood nobody knows where the next one begins. */
+export function endsConnection(code: ErrorCode): boolean {
+  return ERROR_CODES[code].side === 'client' && !UNDERSTOOD.has(code);
 }

@@ -152,9 +152,21 @@ export function authorityOf({ host, port }: Destination): string {
 }
 
 /** RFC 7617; null without a login. */
-export function basicLogin({ login }: PlanPool): string | null {
+function basicLogin({ login }: PlanPool): string | null {
   const text = login.reveal();
   return text === '' ? null : `Basic ${Buffer.from(text).toString('base64')}`;
+}
+
+/** What a plain request asks for: of a parent, by its whole address, which is `authority` and `path`. */
+export function targetFor({ kind }: PlanPool, authority: string, path: string): string {
+  if (kind !== 'http-parent') return path;
+  return `http://${authority}${path === '*' ? '' : path}`;
+}
+
+/** What a plain request has besides. */
+export function loginFields(pool: PlanPool): string[] {
+  const login = pool.kind === 'http-parent' ? basicLogin(pool) : null;
+  return login === null ? [] : ['Proxy-Authorization', login];
 }
 
 async function askHttp(talk: Conversation, { pool, destination }: ParentOptions): Promise<boolean> {
