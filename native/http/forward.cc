@@ -199,10 +199,6 @@ class RequestWriter {
       out_.append(client);
       out_.append("\r\n");
     }
-    if (context_.isForward) {
-      writeForwardedElement(client);
-      return;
-    }
     if (isMissing(FieldId::XForwardedProto) && isOurs("X-Forwarded-Proto")) {
       out_.append("X-Forwarded-Proto: ");
       out_.append(scheme());

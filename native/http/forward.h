@@ -29,8 +29,6 @@ struct ForwardContext {
   std::string_view path;
   /// Relay the request's wantsUpgrade.
   bool keepUpgrade = false;
-  /// The listener is a forward proxy, and only what it says of the client is added.
-  bool isForward = false;
   /// To a parent proxy: the target in absolute form, and these credentials unless empty.
   bool isToParent = false;
   std::string_view authorization{};

@@ -290,7 +290,6 @@ void Exchange::sendRequest() noexcept {
        .clientEdits = client_.edits(),
        .path = path,
        .keepUpgrade = wantsUpgrade_,
-       .isForward = egress_ != nullptr,
        .isToParent = pool().kind == PoolKind::HttpParent,
        .authorization = pool().kind == PoolKind::HttpParent ? std::string_view(pool().authorization)
                                                             : std::string_view()},
