@@ -15,7 +15,8 @@ namespace sluice::net {
 [[nodiscard]] std::string ringDoubtByAge();
 
 /// Why the kernel makes no ring here, or which of its faults shows on one; or empty. Takes a few
-/// sockets and, on a sound kernel, some tens of system calls.
+/// sockets and, on a sound kernel, some tens of system calls. On a thread of its own: the kernel ends
+/// a ring later, and then interrupts what the thread that had it waits for.
 [[nodiscard]] std::string tryRing();
 
 } // namespace sluice::net
