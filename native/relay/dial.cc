@@ -17,7 +17,8 @@ constexpr std::uint64_t kStaggerMs = 250;
 /// The longest answer to a CONNECT that is read.
 constexpr std::size_t kMaxAnswerBytes = 16 * 1024;
 
-constexpr char kSocksVersion = 5;
+/// Of a name, and of a password (RFC 1929).
+constexpr std::size_t kMaxLoginPart = 255;
 
 plan::Limits answerLimits() noexcept {
   plan::Limits limits;
@@ -242,27 +243,33 @@ void Dial::askHttp() noexcept {
 void Dial::greetSocks() noexcept {
   state_ = State::Greeting;
   isLoggedIn_ = pool_->login.empty();
-  const std::array<char, 3> greeting{kSocksVersion, 1, isLoggedIn_ ? '\0' : '\2'};
-  say({greeting.data(), greeting.size()});
+  std::array<char, socks::kMaxReplyBytes> space;
+  say(socks::writeGreeting(!isLoggedIn_, space));
+}
+
+void Dial::logIn() noexcept {
+  const std::string_view login = pool_->login;
+  const std::size_t colon = std::min(login.find(':'), login.size());
+  const std::string_view password = login.substr(std::min(colon + 1, login.size()));
+  std::array<char, socks::kMaxLoginBytes> space;
+  state_ = State::LoggingIn;
+  say(socks::writeLogin(login.substr(0, std::min(colon, kMaxLoginPart)),
+                        password.substr(0, kMaxLoginPart), space));
 }
 
 void Dial::askSocks() noexcept {
-  std::array<char, 4 + 1 + 255 + 2> message{kSocksVersion, 1, 0};
-  char* at = message.data() + 3;
-  if (!destination_.isAddress()) {
-    const std::string_view host = destination_.host();
-    *at++ = 3;
-    *at++ = static_cast<char>(host.size());
-    at = std::copy(host.begin(), host.end(), at);
-  } else {
+  socks::Address to{
+      .type = socks::AddressType::Name, .port = destination_.port, .host = destination_.host()};
+  if (destination_.isAddress()) {
     const bool isIpv4 = destination_.family == AddressFamily::Ipv4;
-    *at++ = isIpv4 ? '\1' : '\4';
-    at = std::copy_n(destination_.bytes.begin(), isIpv4 ? 4 : 16, at);
+    to.type = isIpv4 ? socks::AddressType::Ipv4 : socks::AddressType::Ipv6;
+    // RULE: bytes of an address are unsigned where addresses are, and text where messages are.
+    to.host = {reinterpret_cast<const char*>(destination_.bytes.data()),
+               destination_.address().size()};
   }
-  *at++ = static_cast<char>(destination_.port >> 8);
-  *at++ = static_cast<char>(destination_.port & 0xff);
+  std::array<char, socks::kMaxReplyBytes> space;
   state_ = State::Asking;
-  say({message.data(), static_cast<std::size_t>(at - message.data())});
+  say(socks::writeRequest(socks::Command::Connect, to, space));
 }
 
 void Dial::onReceived(net::Stream&, std::string_view bytes) noexcept {
@@ -325,66 +332,60 @@ void Dial::readHttp() noexcept {
 }
 
 void Dial::readSocks() noexcept {
-  BufferPool& buffers = context_.loop.buffers();
-  const auto byte = [this](std::size_t at) { return static_cast<unsigned char>(in_.view()[at]); };
-  if (state_ == State::Greeting) {
-    if (in_.size() < 2) {
-      return;
-    }
-    const unsigned method = byte(1);
-    const bool isGood = byte(0) == kSocksVersion && method == (isLoggedIn_ ? 0U : 2U);
-    in_.consume(buffers, 2);
-    if (!isGood) {
-      fail(Errc::ParentRefused);
+  switch (state_) {
+  case State::Greeting: {
+    socks::Verdict method;
+    const auto wanted = isLoggedIn_ ? socks::Method::None : socks::Method::Login;
+    if (!hasRead(socks::readMethod(in_.view(), method)) ||
+        !takeVerdict(method, static_cast<std::uint8_t>(wanted))) {
       return;
     }
     if (isLoggedIn_) {
       askSocks();
-      return;
+    } else {
+      logIn();
     }
-    // RFC 1929.
-    const std::string_view login = pool_->login;
-    const std::size_t colon = login.find(':');
-    const std::string_view name = login.substr(0, colon);
-    const std::string_view password = login.substr(colon + 1);
-    std::array<char, 3 + 2 * 255> message{1};
-    char* at = message.data() + 1;
-    for (const std::string_view part : {name, password}) {
-      *at++ = static_cast<char>(std::min<std::size_t>(part.size(), 255));
-      at = std::copy_n(part.begin(), std::min<std::size_t>(part.size(), 255), at);
-    }
-    state_ = State::LoggingIn;
-    say({message.data(), static_cast<std::size_t>(at - message.data())});
     return;
   }
-  if (state_ == State::LoggingIn) {
-    if (in_.size() < 2) {
-      return;
-    }
-    const bool isGood = byte(1) == 0;
-    in_.consume(buffers, 2);
-    if (!isGood) {
-      fail(Errc::ParentRefused);
+  case State::LoggingIn: {
+    socks::Verdict status;
+    if (!hasRead(socks::readLoginReply(in_.view(), status)) || !takeVerdict(status, 0)) {
       return;
     }
     isLoggedIn_ = true;
     askSocks();
     return;
   }
-  // VER REP RSV ATYP BND.ADDR BND.PORT
-  if (in_.size() < 5) {
+  default: {
+    socks::Reply reply;
+    if (!hasRead(socks::readReply(in_.view(), reply))) {
+      return;
+    }
+    if (reply.code != static_cast<std::uint8_t>(socks::ReplyCode::Succeeded)) {
+      fail(Errc::ParentRefused);
+      return;
+    }
+    open(reply.bytes);
     return;
   }
-  const unsigned type = byte(3);
-  const std::size_t address = type == 1 ? 4 : type == 4 ? 16 : type == 3 ? byte(4) + 1U : 0;
-  if (byte(0) != kSocksVersion || byte(1) != 0 || address == 0) {
+  }
+}
+
+/// False when more must come first, or it is no SOCKS.
+bool Dial::hasRead(socks::State state) noexcept {
+  if (state == socks::State::Bad) {
     fail(Errc::ParentRefused);
-    return;
   }
-  const std::size_t length = 4 + address + 2;
-  if (in_.size() >= length) {
-    open(length);
+  return state == socks::State::Done;
+}
+
+/// False when it is not what is needed to go on.
+bool Dial::takeVerdict(const socks::Verdict& verdict, std::uint8_t wanted) noexcept {
+  in_.consume(context_.loop.buffers(), verdict.bytes);
+  if (verdict.value != wanted) {
+    fail(Errc::ParentRefused);
   }
+  return verdict.value == wanted;
 }
 
 } // namespace sluice::relay

@@ -26,6 +26,7 @@
 #include "net/stream.h"
 #include "policy/destination.h"
 #include "relay/context.h"
+#include "socks/messages.h"
 
 namespace sluice::relay {
 
@@ -91,10 +92,13 @@ class Dial final : public net::StreamOwner, public net::TimerOwner, public net::
   void writeAuthority(http::HeadWriter& out) const noexcept;
   void askHttp() noexcept;
   void greetSocks() noexcept;
+  void logIn() noexcept;
   void askSocks() noexcept;
   void readParent() noexcept;
   void readHttp() noexcept;
   void readSocks() noexcept;
+  [[nodiscard]] bool hasRead(socks::State state) noexcept;
+  [[nodiscard]] bool takeVerdict(const socks::Verdict& verdict, std::uint8_t wanted) noexcept;
   void say(std::string_view message) noexcept;
   void open(std::size_t consumed) noexcept;
   void fail(Errc why) noexcept;
