@@ -24,8 +24,6 @@ const NO_PROXIES = Object.fromEntries(
 
 for (const engine of enginesHere()) {
   describe(`a forward proxy, ${engine}`, () => {
-    /** For `skip`. */
-    const noSocks = engine === 'native' && 'NOT CHECKED: the native engine speaks no SOCKS yet';
     const scope = new Scope();
     let site: ForwardSite;
     before(async () => {
@@ -87,8 +85,7 @@ for (const engine of enginesHere()) {
       });
 
       for (const scheme of ['http', 'socks5h'] as const) {
-        const skip = scheme !== 'http' && noSocks;
-        it(`moves five mebibytes both ways, by ${scheme}`, { skip }, async () => {
+        it(`moves five mebibytes both ways, by ${scheme}`, async () => {
           const upload = await writeText(site.folder, 'upload', DOWNLOAD);
           const proxy = `${scheme}://${at(site.open)}`;
           for (const base of [site.plain, site.secure]) {
@@ -126,7 +123,7 @@ for (const engine of enginesHere()) {
       });
 
       for (const scheme of ['socks5h', 'socks5', 'socks4a', 'socks4'] as const) {
-        it(`goes by ${scheme}`, { skip: noSocks }, async () => {
+        it(`goes by ${scheme}`, async () => {
           const isLocal = scheme === 'socks5' || scheme === 'socks4';
           for (const base of [site.plain, site.secure]) {
             const { host } = new URL(base);
@@ -142,7 +139,7 @@ for (const engine of enginesHere()) {
         });
       }
 
-      it('logs in by socks5h, and is refused where it does not', { skip: noSocks }, async () => {
+      it('logs in by socks5h, and is refused where it does not', async () => {
         const url = `${site.secure}/headers`;
         const right = await curl(`socks5h://${at(site.users, LOGIN)}`, url);
         assert.equal(right.code, 0, right.stderr);
@@ -178,7 +175,7 @@ for (const engine of enginesHere()) {
         for (const [proxy, code] of [
           [`http://${at(open)}`, 56],
           [`https://${at(tls)}`, 56],
-          ...(noSocks === false ? [[`socks5h://${at(open)}`, 97] as const] : []),
+          [`socks5h://${at(open)}`, 97],
         ] as const) {
           const refused = await curl(proxy, '--proxy-insecure', `${blockedSecure}/ads.js`);
           assert.equal(refused.code, code, refused.stderr);
@@ -260,7 +257,7 @@ for (const engine of enginesHere()) {
       it('clones over https, by CONNECT and by SOCKS, and logged in', async () => {
         for (const proxy of [
           `http://${at(site.open)}`,
-          ...(noSocks === false ? [`socks5h://${at(site.open)}`] : []),
+          `socks5h://${at(site.open)}`,
           `http://${at(site.users, LOGIN)}`,
         ]) {
           const { code, stderr } = await clone(proxy, site.secure);
@@ -355,8 +352,7 @@ for (const engine of enginesHere()) {
         ['SOCKS', () => `--proxy-server=socks5://${at(site.open)}`],
         ['an HTTPS proxy', () => `--proxy-server=https://${at(site.tls)}`],
       ] as const) {
-        const skip = how === 'SOCKS' && noSocks;
-        it(`browses by ${how}, without what is blocked`, { skip }, async () => {
+        it(`browses by ${how}, without what is blocked`, async () => {
           for (const base of [site.plain, site.secure]) {
             const dom = await browse(proxy(), `${base}/page`);
             assert.match(dom, /<h1>Through the proxy<\/h1>/);
