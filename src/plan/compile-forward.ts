@@ -74,7 +74,7 @@ export function directPool(
 }
 
 /** Idle connections kept to one destination. */
-const MAX_IDLE = 32;
+const MAX_IDLE = 256;
 
 export interface ForwardPlace {
   readonly listener: ListenerIndex;
