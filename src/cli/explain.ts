@@ -1,10 +1,11 @@
-// `sluice explain FILE --request …`: which listener, route and pool a request would meet, what the pick would be and
-// why, and what would be forwarded. Nothing is sent.
+// `sluice explain FILE --request …`: which listener, route or rule, and pool a request would meet, what the pick would be
+// and why, and what would be forwarded. Nothing is sent but questions for the addresses of names.
 import { isIP } from 'node:net';
 import { loadConfigFile } from '../config/load.ts';
 import { formatAddress } from '../contract/address.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { assertNever } from '../contract/ids.ts';
+import { ForwardFileStore } from '../control/forward-files.ts';
 import { resolveNames } from '../control/resolve.ts';
 import { compile, namesToResolve, type ResolvedNames } from '../plan/compile.ts';
 import {
@@ -15,22 +16,18 @@ import {
   normalizePath,
   rewritePath,
 } from '../plan/match.ts';
-import type {
-  HeaderEdit,
-  Plan,
-  PlanListener,
-  PlanPool,
-  PlanRoute,
-  PlanTarget,
-} from '../plan/plan.ts';
-import { explainPick } from './explain-pick.ts';
+import type { Plan, PlanListener, PlanRoute, PlanTarget } from '../plan/plan.ts';
+import { explainForward, type ForwardFlags } from './explain-forward.ts';
+import { editLines, explainPool, line } from './explain-pool.ts';
 import { type DescribedRequest, findListener, readRequest } from './explain-request.ts';
 import { credentialsOrStandIns, explainTls, nameAskedFor } from './explain-tls.ts';
 
-export interface ExplainFlags {
+export interface ExplainFlags extends ForwardFlags {
   readonly request: string;
   readonly header: readonly string[];
   readonly client: string;
+  /** The name of a listener; left out: the one that such a request would reach. */
+  readonly listener?: string;
 }
 
 export async function explain(file: string, flags: ExplainFlags): Promise<void> {
@@ -40,18 +37,26 @@ export async function explain(file: string, flags: ExplainFlags): Promise<void> 
   }
   const written = readRequest(flags.request, flags.header);
   const resolved = await resolveOrStandIn(namesToResolve(config));
-  const plan = compile(config, resolved, 1, await credentialsOrStandIns(config));
-  const listener = findListener(plan, written);
+  const { current: files } = await ForwardFileStore.open(config);
+  const plan = compile(config, resolved, 1, await credentialsOrStandIns(config), files);
+  const listener = findListener(plan, written, flags.listener ?? null);
   const { family } = listener.address;
   const own = family === 'unix' ? 'localhost' : formatAddress(listener.address);
   const request = { ...written, authority: written.authority || own };
   const isHttps = listener.protocol === 'http' && listener.serverTls !== null;
   const protocol = isHttps ? 'https' : listener.protocol;
+  const heading = line(
+    'listener',
+    `${listener.name} (${protocol} on ${formatAddress(listener.address)})`,
+  );
+  const forward = listener.forward === null ? undefined : plan.forwards[listener.forward];
+  if (forward !== undefined) {
+    const about = { plan, listener, forward, request: written, resolver: config.resolver };
+    console.log([heading, ...(await explainForward(about, flags))].join('\n'));
+    return;
+  }
   const tls = explainTls(plan, listener, request.authority);
-  const lines = [
-    line('listener', `${listener.name} (${protocol} on ${formatAddress(listener.address)})`),
-    ...tls.lines.map((text, i) => line(i === 0 ? 'tls' : '', text)),
-  ];
+  const lines = [heading, ...tls.lines.map((text, i) => line(i === 0 ? 'tls' : '', text))];
   if (!tls.isRefused) {
     const explainRest = listener.protocol === 'http' ? explainHttp : explainStream;
     lines.push(...explainRest(plan, listener, request, flags.client));
@@ -171,37 +176,6 @@ const FORWARDED: Readonly<Record<PlanListener['forwarded'], string>> = {
   off: 'X-Forwarded-For and its kin are removed',
 };
 
-function explainPool(
-  plan: Plan,
-  pool: PlanPool | undefined,
-  client: string,
-): { readonly lines: string[]; readonly target: PlanTarget | null } {
-  if (!pool) return { lines: [], target: null };
-  const { target, why } = explainPick(plan, pool, client);
-  const { count } = pool.targets;
-  const lines = [
-    line('pool', `${pool.name} (${pool.strategy}, ${count} target${count === 1 ? '' : 's'})`),
-  ];
-  if (!target) return { lines: [...lines, line('pick', 'none: no target')], target };
-  const address = formatAddress(target.address);
-  const name = target.name === address ? address : `${target.name} at ${address}`;
-  const picked = [...lines, line('pick', `${name}: ${why}`)];
-  return { lines: [...picked, ...explainUpstreamTls(plan, target)], target };
-}
-
-function explainUpstreamTls(plan: Plan, target: PlanTarget): string[] {
-  const tls = target.clientTls === null ? undefined : plan.clientTls[target.clientTls];
-  if (tls === undefined) return [];
-  const told = [
-    tls.verify
-      ? `it must show a certificate for ${target.serverName}`
-      : 'its name is not looked at',
-    ...(tls.fingerprints.length > 0 ? ['it must have a known fingerprint'] : []),
-    ...(tls.certificate === null ? [] : [`it is shown ${tls.certificate.name}`]),
-  ];
-  return [line('', `over TLS: ${told.join('; ')}`)];
-}
-
 function hostOf(route: PlanRoute, request: DescribedRequest, target: PlanTarget): string {
   switch (route.hostHeader.kind) {
     case 'client':
@@ -213,14 +187,4 @@ function hostOf(route: PlanRoute, request: DescribedRequest, target: PlanTarget)
     default:
       return assertNever(route.hostHeader);
   }
-}
-
-function editLines(what: string, edits: readonly HeaderEdit[]): string[] {
-  return edits.map(({ op, name, value }) =>
-    line('', op === 'remove' ? `${what}: remove ${name}` : `${what}: ${op} ${name}: ${value}`),
-  );
-}
-
-function line(label: string, text: string): string {
-  return `${label.padEnd(10)}${text}`;
 }

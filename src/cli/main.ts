@@ -7,7 +7,7 @@ import { bench } from './bench.ts';
 import { certSelfSigned } from './cert.ts';
 import { check } from './check.ts';
 import { demo, listExamples } from './demo.ts';
-import { explain } from './explain.ts';
+import { type ExplainFlags, explain } from './explain.ts';
 import { EXPORT_PROGRAMS, exportTo } from './export.ts';
 import { reportFailure } from './failure.ts';
 import { type PasswdFlags, passwd } from './passwd.ts';
@@ -67,13 +67,29 @@ program
   .command('explain')
   .description('tell where a request would go and why, without sending it')
   .argument('<file>')
-  .requiredOption(
+  .argument('[method]', 'in place of --request: GET, CONNECT, SOCKS, …')
+  .argument('[target]', 'and what of: http://example.com/path, example.com:443, …')
+  .option(
     '--request <request>',
-    "such as 'GET https://example.com:8443/path', or tls://example.com:5433",
+    "such as 'GET https://example.com:8443/path', tls://example.com:5433, or 'CONNECT example.com:443'",
   )
   .option('--header <header>', "such as 'Host: example.com'; may be repeated", collect, [])
   .option('--client <ip>', "the client's address", '127.0.0.1')
-  .action(explain);
+  .option('--listener <name>', 'where it comes to, if there is a choice')
+  .option('--user <name>', 'who is logged in to a forward proxy')
+  .option('--at <time>', "when, such as 'mon 08:00'; without: now")
+  .option('--address <ip>', 'what its host resolves to; may be repeated', collect, [])
+  .action(
+    (
+      file: string,
+      method: string | undefined,
+      target: string | undefined,
+      flags: Omit<ExplainFlags, 'request'> & { readonly request?: string },
+    ) => {
+      const written = [method, target].filter((word) => word !== undefined).join(' ');
+      return explain(file, { ...flags, request: flags.request ?? written });
+    },
+  );
 
 program
   .command('export')

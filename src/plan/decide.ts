@@ -62,7 +62,7 @@ function doOthersHold(rule: PlanRule, question: DecisionQuestion): boolean {
 }
 
 interface Condition {
-  readonly name: keyof PlanRule;
+  readonly name: 'methods' | 'ports' | 'times' | 'users' | 'clients' | 'path';
   holds(rule: PlanRule, question: DecisionQuestion): boolean;
 }
 

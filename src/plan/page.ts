@@ -24,13 +24,6 @@ export function readPage(text: string | null): readonly PagePiece[] {
 /** What the page tells of. */
 export type PageValues = Readonly<Record<Exclude<PagePart, 'literal'>, string>>;
 
-/** Why a destination is refused, as pages say it. */
-export const REFUSALS = {
-  rule: 'a rule denies it',
-  port: 'its port is not permitted',
-  address: 'its address is not public',
-} as const;
-
 /** The page as HTML. Everything filled in is escaped: hosts and users are what a client wrote. */
 export function fillPage(page: readonly PagePiece[], values: PageValues): string {
   return page
