@@ -54,6 +54,14 @@ void Egress::begin(const policy::Destination& destination, const net::SocketAddr
   authenticate(login);
 }
 
+void Egress::beginAt(const policy::Destination& destination, const net::IpPort& address,
+                     const net::SocketAddress& client, const net::IpPort& own) noexcept {
+  destination_ = destination;
+  client_ = client;
+  own_ = own;
+  decideByAddress({&address, 1});
+}
+
 Errc Egress::admit(const plan::User* user, const net::SocketAddress& client,
                    const net::IpPort& own) noexcept {
   client_ = client;
@@ -170,7 +178,7 @@ void Egress::enter(std::uint32_t rule) noexcept {
 
 void Egress::decideByName() noexcept {
   const EgressWish wish = owner_->wish();
-  if (!wish.ports.empty() && !plan::holds(wish.ports, destination_.port)) {
+  if (wish.ports && !plan::holds(*wish.ports, destination_.port)) {
     isPortRefused_ = true;
   }
   const std::uint32_t rule = decide(wish, {});
@@ -267,7 +275,7 @@ void Egress::decideByAddress(std::span<const net::IpPort> found) noexcept {
 
 bool Egress::isPermitted(const net::IpPort& address) const noexcept {
   const std::span<const std::uint8_t> bytes = bytesOf(address);
-  const std::vector<plan::Cidr>& permitted = forward().privateDestinations;
+  const std::span<const plan::Cidr> permitted = forward().privateDestinations;
   return policy::addressClass(bytes) == AddressClass::Public ||
          std::any_of(permitted.begin(), permitted.end(),
                      [=](const plan::Cidr& block) { return block.contains(bytes); });

@@ -21,10 +21,11 @@ socks::Address addressOf(const net::IpPort& address) noexcept {
     return {};
   }
   const bool isIpv4 = address.family == AddressFamily::Ipv4;
-  // RULE: bytes of an address are unsigned where addresses are, and text where messages are.
-  return {.type = isIpv4 ? socks::AddressType::Ipv4 : socks::AddressType::Ipv6,
-          .port = address.port,
-          .host = {reinterpret_cast<const char*>(address.bytes.data()), isIpv4 ? 4U : 16U}};
+  return {
+      .type = isIpv4 ? socks::AddressType::Ipv4 : socks::AddressType::Ipv6,
+      .port = address.port,
+      // RULE: bytes of an address are unsigned where addresses are, and text where messages are.
+      .host = {reinterpret_cast<const char*>(address.bytes.data()), isIpv4 ? 4U : 16U}};
 }
 
 } // namespace

@@ -39,8 +39,8 @@ std::uint32_t hashOf(std::string_view bytes, std::uint16_t port) noexcept {
   return hash;
 }
 
-// RULE: bytes of an address are unsigned where addresses are, and text where messages are.
 std::string_view textOf(const net::IpPort& address) noexcept {
+  // RULE: bytes of an address are unsigned where addresses are, and text where messages are.
   return {reinterpret_cast<const char*>(address.bytes.data()),
           address.family == AddressFamily::Ipv4 ? 4U : 16U};
 }
@@ -55,8 +55,8 @@ bool readHost(const socks::Address& address, policy::Destination& out) noexcept 
   switch (address.type) {
   case socks::AddressType::Ipv4:
   case socks::AddressType::Ipv6:
-    // RULE: as above.
     policy::setDestinationAddress(
+        // RULE: as above.
         {reinterpret_cast<const std::uint8_t*>(address.host.data()), address.host.size()}, out);
     return true;
   case socks::AddressType::Name:
@@ -383,7 +383,7 @@ bool UdpAssociation::mayPass(std::uint32_t bytes, bool isIn) noexcept {
   } else {
     meter.countOut(bytes);
   }
-  isQuotaOver_ = !meter.hasQuotaLeft();
+  isQuotaOver_ = !meter.hasQuotaLeft(context_.clock, context_.loop.wallMs());
   return !isQuotaOver_;
 }
 

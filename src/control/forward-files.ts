@@ -3,12 +3,8 @@
 // proxy, one for a configuration.
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/config.ts';
-import {
-  digestOf,
-  type ForwardFiles,
-  forwardFilesToLoad,
-  type LoadedList,
-} from '../plan/forward-files.ts';
+import { type ForwardFiles, forwardFilesToLoad, type LoadedList } from '../plan/forward-files.ts';
+import { digestOf } from './digest.ts';
 import { FileReport, type FileWarning, filesError } from './file-report.ts';
 import { type FileWatch, signatureOf, watchFiles } from './file-watch.ts';
 import { readInputFile } from './input-file.ts';

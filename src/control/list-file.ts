@@ -5,9 +5,10 @@ import { setImmediate as otherWork } from 'node:timers/promises';
 import { domainToASCII } from 'node:url';
 import { parseAddressRange } from '../config/address.ts';
 import { parseDestinationHost } from '../plan/destination-host.ts';
-import { digestOf, type LoadedList } from '../plan/forward-files.ts';
+import type { LoadedList } from '../plan/forward-files.ts';
 import { HostSetBuilder } from '../plan/host-set.ts';
 import type { Cidr } from '../plan/plan.ts';
+import { digestOf } from './digest.ts';
 import type { FileReport } from './file-report.ts';
 import { readInputFile } from './input-file.ts';
 

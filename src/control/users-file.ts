@@ -1,7 +1,7 @@
 // A file of users: one `name:hash` a line, comments and empty lines between them. Everything wrong with it is found at
 // once; a hash or what stands in its place is never shown.
 import { isUserName } from '../config/schema-forward.ts';
-import { digestOf } from '../plan/forward-files.ts';
+import { digestOf } from './digest.ts';
 import type { FileReport } from './file-report.ts';
 import { readInputFile } from './input-file.ts';
 import { formatPasswordHash, type PasswordHash, parsePasswordHash } from './password-hash.ts';

@@ -13,7 +13,7 @@ import {
 } from '../contract/ids.ts';
 import { Secret } from '../contract/secret.ts';
 import { poolRoute, uniqueName } from './compile-route.ts';
-import { digestOf, type ForwardFiles } from './forward-files.ts';
+import type { ForwardFiles } from './forward-files.ts';
 import { readPage } from './page.ts';
 import type {
   HeaderEdit,
@@ -265,7 +265,7 @@ export function compileUsers(
   const loaded = files.users.get(file);
   return {
     file,
-    digest: digestOf(loaded?.digest ?? '', JSON.stringify([limits, each])),
+    digest: `${loaded?.digest ?? ''} ${JSON.stringify([limits, each])}`,
     users: (loaded?.names ?? []).map((name) => {
       const own = Object.hasOwn(each, name) ? (each[name] ?? limits) : limits;
       return {

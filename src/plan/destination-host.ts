@@ -9,13 +9,12 @@ export type DestinationHost =
 
 export type Destination = DestinationHost & { readonly port: number };
 
-const NAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
 /** WHATWG URL, "ends in a number": some resolver reads an IPv4 address in it. */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
 const BYTE = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
 const QUAD = new RegExp(`^${BYTE}(?:\\.${BYTE}){3}$`);
-/** One trailing dot more than a name. */
-const MAX_TEXT = 254;
+const MAX_NAME = 253;
+const MAX_LABEL = 63;
 
 /**
  * Reads `example.com:443`, `192.0.2.1:443` and `[2001:db8::1]:443`; null = malformed. `defaultPort` is for what names no
@@ -45,13 +44,38 @@ function parsePort(digits: string): number | null {
 
 /** A name or an IPv4 address. */
 function parsePlainHost(text: string): DestinationHost | null {
-  if (text.length > MAX_TEXT) return null;
-  // Only ASCII is folded: toLowerCase() makes an ASCII letter of the Kelvin sign.
-  const lower = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  const host = lower.endsWith('.') ? lower.slice(0, -1) : lower;
-  if (!NAME.test(host)) return null;
-  if (!ENDS_IN_NUMBER.test(host)) return { kind: 'name', host };
+  const host = lowerCase(text.endsWith('.') ? text.slice(0, -1) : text);
+  if (host === null) return null;
+  // Most names end in a letter that is no hexadecimal digit.
+  const isName = host.charCodeAt(host.length - 1) > 0x66 || !ENDS_IN_NUMBER.test(host);
+  if (isName) return { kind: 'name', host };
   return QUAD.test(host) ? { kind: 'address', family: 'ipv4', host } : null;
+}
+
+/** null where it has not the shape of a name. By hand, because lists have millions of them. */
+function lowerCase(text: string): string | null {
+  const { length } = text;
+  if (length === 0 || length > MAX_NAME) return null;
+  let label = 0;
+  let hasCapitals = false;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    const isLower = code >= 0x61 && code <= 0x7a;
+    if (!isLower && !(code >= 0x30 && code <= 0x39) && code !== 0x2d && code !== 0x5f) {
+      if (code === 0x2e) {
+        if (label === 0) return null;
+        label = 0;
+        continue;
+      }
+      // ASCII alone is folded: toLowerCase() makes an ASCII letter of the Kelvin sign.
+      if (code < 0x41 || code > 0x5a) return null;
+      hasCapitals = true;
+    }
+    label++;
+    if (label > MAX_LABEL) return null;
+  }
+  if (label === 0) return null;
+  return hasCapitals ? text.toLowerCase() : text;
 }
 
 function parseIpv6(text: string): DestinationHost | null {

@@ -1,6 +1,5 @@
 // The files that forward proxies are made of besides the configuration, as compile() is given them: the control plane
 // reads and watches them (control/forward-files.ts).
-import { createHash } from 'node:crypto';
 import type { Config, ForwardListenerConfig } from '../config/config.ts';
 import type { Cidr } from './plan.ts';
 
@@ -72,11 +71,4 @@ export function forwardListeners(config: Config): (readonly [string, ForwardList
   return Object.entries(config.listeners).flatMap(([name, listener]) =>
     listener.protocol === 'forward' ? [[name, listener] as const] : [],
   );
-}
-
-/** Short, and different whenever any of `parts` is. */
-export function digestOf(...parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(`${part.length}:`).update(part);
-  return hash.digest('base64url').slice(0, 22);
 }
