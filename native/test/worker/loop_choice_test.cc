@@ -1,7 +1,6 @@
-#include <poll.h>
 // Which loop an engine's workers wait on.
+#include <poll.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 #include "net/ring_trial.h"
 #include "test/forbidden.h"
