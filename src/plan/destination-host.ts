@@ -46,9 +46,7 @@ function parsePort(digits: string): number | null {
 function parsePlainHost(text: string): DestinationHost | null {
   const host = lowerCase(text.endsWith('.') ? text.slice(0, -1) : text);
   if (host === null) return null;
-  // Most names end in a letter that is no hexadecimal digit.
-  const isName = host.charCodeAt(host.length - 1) > 0x66 || !ENDS_IN_NUMBER.test(host);
-  if (isName) return { kind: 'name', host };
+  if (!ENDS_IN_NUMBER.test(host)) return { kind: 'name', host };
   return QUAD.test(host) ? { kind: 'address', family: 'ipv4', host } : null;
 }
 
