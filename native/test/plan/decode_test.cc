@@ -355,3 +355,16 @@ TEST("a forward proxy comes out as the encoder put it in") {
   CHECK_EQ(next.plan->users[0].users[0].state, users.users[0].state);
   CHECK_EQ(next.plan->lists[0].hosts, plan.lists[0].hosts);
 }
+
+TEST("a list whose set of hosts is out of shape is refused") {
+  // Four letters that every set of hosts begins with.
+  const Bytes bytes = seed("forward");
+  const std::size_t set = find(bytes, "SHS1");
+  Bytes broken = bytes;
+  broken[set] ^= 1;
+  CHECK(problemOf(broken).starts_with("a list out of shape"));
+  // The count of its names.
+  broken = bytes;
+  put(broken, set + 4, 7);
+  CHECK(problemOf(broken).starts_with("a list out of shape"));
+}
