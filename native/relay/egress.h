@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -31,8 +32,8 @@ struct EgressWish {
   std::string_view method;
   /// In normal form; empty for tunnels.
   std::string_view path;
-  /// The ports that may be asked for; all when empty.
-  std::span<const plan::PortRange> ports;
+  /// The ports that may be asked for; nothing: all.
+  std::optional<std::span<const plan::PortRange>> ports;
 };
 
 /// The credentials of a client; null name: it gave none.
@@ -67,6 +68,11 @@ class Egress final : public upstream::NameWaiter,
   /// `own`: what the client connected to. `login`: null when the client gave none.
   void begin(const policy::Destination& destination, const net::SocketAddress& client,
              const net::IpPort& own, const EgressLogin* login) noexcept;
+  /// In place of begin(), for a client that was on its way to `address` and gives no password. The
+  /// host of `destination` is what the client calls it: rules may go by it, but it is not looked
+  /// up. `address` is judged, and is where to connect.
+  void beginAt(const policy::Destination& destination, const net::IpPort& address,
+               const net::SocketAddress& client, const net::IpPort& own) noexcept;
   /// The outcome is wanted no more. Frees itself at the end of the turn.
   void drop() noexcept;
   void dispose() noexcept override;
