@@ -11,6 +11,7 @@
 //   Flushing  | response complete, part of it unsent  | kept
 //   Lingering | last answer sent, FIN sent            | thrown away until the client closes
 //   Tunnel    | protocols switched                    | the tunnel's
+//   Socks     | it began with SOCKS                   | the SocksClient's
 //   Closed    | waiting for the end of the turn       | -
 //
 // Lives on the worker that accepted it, from a slab.

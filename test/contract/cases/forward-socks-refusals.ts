@@ -130,6 +130,13 @@ const refusals: readonly RefusalCase[] = [
     to: to(['site.test', 80], ['127.0.0.1', 8100]),
   },
   {
+    name: 'every port, where socksPorts is empty: 0x02',
+    reply: DENIED,
+    code: 'destination_denied',
+    options: { listener: { socksPorts: [] } },
+    to: to(['site.test', 80], ['127.0.0.1', 443]),
+  },
+  {
     name: 'addresses that are not public, whichever way they are written: 0x02',
     reply: DENIED,
     code: 'destination_forbidden',
