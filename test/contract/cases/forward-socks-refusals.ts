@@ -322,11 +322,11 @@ const words: Case[] = [
       });
       const silent = await socks(test, engine);
       silent.send(Buffer.of(5));
+      // However far these come in time, they do not go on.
       const greeted = await socks(test, engine);
-      assert.equal(await greeted.greet([2]), 2);
+      greeted.send(greeting([2]));
       const known = await socks(test, engine);
-      await known.greet([2]);
-      assert.equal(await known.logIn('ada', 'secret'), 0);
+      known.send(Buffer.concat([greeting([2]), login('ada', 'secret')]));
       const trickling = await socks(test, engine);
       const drip = setInterval(() => trickling.send(Buffer.of(5)), 50);
       test.defer(() => clearInterval(drip));
