@@ -347,7 +347,7 @@ const cases: Case[] = [
     run: async (test) => {
       const target = await echo(test);
       const { client, say, hear, engine } = await associate(test, {
-        listener: { timeouts: { tunnelIdle: '400ms' } },
+        listener: { timeouts: { tunnelIdle: '2s' } },
       });
       say('127.0.0.1', target.port, 'there');
       await hear();
