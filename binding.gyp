@@ -21,6 +21,7 @@
         "native/net/peek.cc",
         "native/net/proxy_header.cc",
         "native/net/pump.cc",
+        "native/net/redirection.cc",
         "native/net/ring.cc",
         "native/net/ring_trial.cc",
         "native/net/socket_address.cc",
@@ -74,6 +75,7 @@
         "native/upstream/verdicts.cc",
         # F4
         "native/relay/access_log.cc",
+        "native/relay/claim.cc",
         "native/relay/dial.cc",
         "native/relay/egress.cc",
         "native/relay/exchange.cc",
@@ -83,6 +85,7 @@
         "native/relay/h1_client.cc",
         "native/relay/h1_upstream.cc",
         "native/relay/name_route.cc",
+        "native/relay/redirected_client.cc",
         "native/relay/socks_client.cc",
         "native/relay/target_tries.cc",
         "native/relay/tcp_relay.cc",

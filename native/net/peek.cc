@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "net/stream.h"
+#include "net/farewell.h"
 #include "net/syscall.h"
 
 namespace sluice::net {
@@ -77,7 +77,25 @@ UniqueFd Peek::release() noexcept {
 void Peek::closeWith(std::string_view lastWords) noexcept {
   while (receive(fd_.get(), loop_.scratch().data(), kMaxBytes, 0) > 0) {
   }
-  sendOnce(fd_, lastWords);
+  ssize_t sent = 0;
+  do {
+    sent =
+        syscall::send(fd_.get(), lastWords.data(), lastWords.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  ByteQueue rest;
+  if (sent >= 0 && static_cast<std::size_t>(sent) < lastWords.size() &&
+      rest.append(loop_.buffers(), lastWords.substr(static_cast<std::size_t>(sent)))) {
+    Farewell::begin(loop_, release(), rest);
+    return;
+  }
+  close();
+}
+
+void Peek::abort() noexcept {
+  if (fd_.isOpen()) {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
   close();
 }
 

@@ -43,9 +43,11 @@ class Peek final : public Source {
   /// Gives the socket away; nothing more is told.
   [[nodiscard]] UniqueFd release() noexcept;
 
-  /// Sends last words, as far as they fit, and lets them arrive: what was not taken is thrown away,
-  /// because the kernel would reset the connection over it.
+  /// Sends last words and lets them arrive: what was not taken is thrown away, because the kernel
+  /// would reset the connection over it.
   void closeWith(std::string_view lastWords) noexcept;
+  /// Closes by a reset.
+  void abort() noexcept;
   void close() noexcept;
 
  private:

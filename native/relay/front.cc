@@ -174,9 +174,12 @@ void Front::adoptPlan() noexcept {
 void Front::handOn(std::uint32_t pool) noexcept {
   UniqueFd fd = peek_.release();
   const bool isTcp = listener().protocol == Protocol::Tcp;
+  const bool isRedirected = RedirectedClient::isFor(plan_->plan(), listener());
   leave();
   if (isTcp) {
     TcpRelay::open(context_, *slot_, std::move(fd), client_, destination_, pool);
+  } else if (isRedirected) {
+    RedirectedClient::open(context_, slot_, std::move(fd), client_);
   } else {
     H1Client::open(context_, slot_, std::move(fd), client_, destination_);
   }

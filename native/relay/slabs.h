@@ -8,6 +8,7 @@
 #include "relay/front.h"
 #include "relay/h1_client.h"
 #include "relay/h1_upstream.h"
+#include "relay/redirected_client.h"
 #include "relay/socks_client.h"
 #include "relay/tcp_relay.h"
 #include "relay/tunnel.h"
@@ -24,6 +25,7 @@ struct Slabs {
   Slab<Egress> egress;
   Slab<Dial> dial;
   Slab<SocksClient> socks;
+  Slab<RedirectedClient> redirected;
   Slab<UdpAssociation> association;
   Slab<UdpPlace> udpPlace;
   /// What the associations share.

@@ -4,6 +4,7 @@
 
 #include "relay/front.h"
 #include "relay/h1_client.h"
+#include "relay/redirected_client.h"
 #include "relay/tcp_relay.h"
 
 namespace sluice::worker {
@@ -58,6 +59,7 @@ void Listener::onShed(Errc why) noexcept {
 
 void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcept {
   const plan::Listener& listener = plan();
+  const bool isRedirected = relay::RedirectedClient::isFor(context_.current->plan(), listener);
   plan::StatShard& stats = context_.shard(listener.stats);
   stats.add(Counter::Connections);
   // Relaxed: only the count matters, and it is exact because adding and looking are one step.
@@ -65,7 +67,9 @@ void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcep
   if (listener.maxConnections != 0 && others >= listener.maxConnections) {
     listener.state->connections.fetch_sub(1, std::memory_order_relaxed);
     stats.error(Errc::ConnectionLimit);
-    if (listener.protocol == Protocol::Http || listener.protocol == Protocol::Forward) {
+    const bool isHttp =
+        listener.protocol == Protocol::Http || listener.protocol == Protocol::Forward;
+    if (isHttp && !isRedirected) {
       relay::H1Client::refuse(context_, fd);
     }
     return;
@@ -73,6 +77,10 @@ void Listener::onAccepted(UniqueFd fd, const net::SocketAddress& client) noexcep
   stats.add(Counter::Active);
   if (relay::Front::isNeeded(listener, client)) {
     relay::Front::open(context_, slot_, std::move(fd), client);
+    return;
+  }
+  if (isRedirected) {
+    relay::RedirectedClient::open(context_, slot_, std::move(fd), client);
     return;
   }
   switch (listener.protocol) {
