@@ -122,7 +122,7 @@ UpstreamSession* Exchange::reuseOrigin() noexcept {
     return origin == nullptr ? nullptr : reuseUpstream(*origin, *this);
   }
   for (const net::IpPort& address : egress_->addresses()) {
-    const auto* origin = context_.origins.find(address.socketAddress());
+    const auto* origin = context_.origins.find(target().state, address.socketAddress());
     UpstreamSession* upstream = origin == nullptr ? nullptr : reuseUpstream(*origin, *this);
     if (upstream != nullptr) {
       return upstream;
@@ -172,7 +172,7 @@ void Exchange::onDialed(net::Stream& stream, std::string_view early) noexcept {
   }
   const std::shared_ptr<upstream::TargetPool> origin =
       pool().kind == PoolKind::Direct
-          ? context_.origins.at(dial_->address().socketAddress())
+          ? context_.origins.at(target().state, dial_->address().socketAddress())
           : context_.origins.behind(target().state, egress_->destination().host(),
                                     egress_->destination().port);
   phase_ = Phase::Connecting;
@@ -238,7 +238,8 @@ void Exchange::onPaceOver() noexcept {
 
 /// True: the work has been ended, because its user has nothing left for today.
 bool Exchange::isOutOfQuota() noexcept {
-  if (stats_.meter == nullptr || stats_.meter->hasQuotaLeft()) {
+  if (stats_.meter == nullptr ||
+      stats_.meter->hasQuotaLeft(context_.clock, context_.loop.wallMs())) {
     return false;
   }
   dropUpstream();
@@ -290,10 +291,11 @@ void Exchange::refuse(Errc why) noexcept {
   // The path has served its purpose; what the loop received may not be overwritten.
   const std::span<char> page = context_.http.path;
   const std::size_t size = policy::fillPage(forward().page, values, page);
+  // Half a page is none.
   client_.sendRefusal({.code = why,
                        .fieldName = {},
                        .fieldValue = {},
-                       .page = {page.data(), std::min(size, page.size())}});
+                       .page = {page.data(), size <= page.size() ? size : 0}});
 }
 
 void Exchange::answerPac(const http::RequestHead& head) noexcept {

@@ -76,7 +76,7 @@ bool Tunnel::count(Direction& direction, std::size_t bytes) noexcept {
   } else {
     stats_.meter->countOut(bytes);
   }
-  if (!stats_.meter->hasQuotaLeft()) {
+  if (!stats_.meter->hasQuotaLeft(context_.clock, context_.loop.wallMs())) {
     finish(Errc::UserQuota);
     return false;
   }
@@ -191,7 +191,9 @@ void Tunnel::onSendRoom(net::Stream& stream) noexcept {
     return;
   }
   direction.pending.consume(context_.loop.buffers(), sent.taken);
-  context_.loop.arm(idle_, options_.idleMs);
+  if (!pace_.isArmed()) {
+    context_.loop.arm(idle_, options_.idleMs);
+  }
   if (direction.pending.isEmpty()) {
     resume(direction);
   }

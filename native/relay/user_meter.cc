@@ -13,6 +13,16 @@ constexpr std::uint64_t kBurstNs = 100'000'000;
 /// Pauses shorter than a timer's tick are not worth one.
 constexpr std::uint64_t kLeastPauseNs = 4'000'000;
 
+/// Begins to count anew when `day` is another. A worker whose turn began before midnight does not
+/// take the day back; a clock that is set back does.
+void turnDay(plan::UserState& state, std::uint64_t day) noexcept {
+  std::uint64_t known = state.day.load(std::memory_order_relaxed);
+  if ((day > known || day + 1 < known) &&
+      state.day.compare_exchange_strong(known, day, std::memory_order_relaxed)) {
+    state.bytesToday.store(0, std::memory_order_relaxed);
+  }
+}
+
 } // namespace
 
 // Relaxed throughout: each number is a count of its own, and a limit may be passed by what several
@@ -21,9 +31,7 @@ constexpr std::uint64_t kLeastPauseNs = 4'000'000;
 Errc UserMeter::begin(const plan::User& user, std::uint64_t day) noexcept {
   end();
   plan::UserState& state = *user.state;
-  if (state.day.exchange(day, std::memory_order_relaxed) != day) {
-    state.bytesToday.store(0, std::memory_order_relaxed);
-  }
+  turnDay(state, day);
   if (user.bytesPerDay != 0 &&
       state.bytesToday.load(std::memory_order_relaxed) >= user.bytesPerDay) {
     return Errc::UserQuota;
@@ -68,9 +76,19 @@ void UserMeter::count(std::uint64_t bytes) noexcept {
   }
 }
 
-bool UserMeter::hasQuotaLeft() const noexcept {
-  return user_ == nullptr || user_->bytesPerDay == 0 ||
-         user_->state->bytesToday.load(std::memory_order_relaxed) < user_->bytesPerDay;
+bool UserMeter::hasQuotaLeft(LocalClock& clock, std::uint64_t wallMs) const noexcept {
+  if (user_ == nullptr || user_->bytesPerDay == 0) {
+    return true;
+  }
+  const auto isLeft = [this] {
+    return user_->state->bytesToday.load(std::memory_order_relaxed) < user_->bytesPerDay;
+  };
+  if (isLeft()) {
+    return true;
+  }
+  // What began yesterday goes on with today's quota.
+  turnDay(*user_->state, clock.at(wallMs).day);
+  return isLeft();
 }
 
 std::uint32_t UserMeter::pauseMs(std::uint64_t nowNs) const noexcept {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/local_clock.h"
 #include "plan/plan.h"
 
 namespace sluice::relay {
@@ -27,7 +28,8 @@ class UserMeter {
   }
   void countIn(std::uint64_t bytes) noexcept;
   void countOut(std::uint64_t bytes) noexcept;
-  [[nodiscard]] bool hasQuotaLeft() const noexcept;
+  /// By the clock of the worker, at `wallMs`: with a new day comes a new quota.
+  [[nodiscard]] bool hasQuotaLeft(LocalClock& clock, std::uint64_t wallMs) const noexcept;
   /// How long to wait until what was counted is within the bandwidth; 0 = go on. All flows of the
   /// user, on whichever worker, pay into one account.
   [[nodiscard]] std::uint32_t pauseMs(std::uint64_t nowNs) const noexcept;

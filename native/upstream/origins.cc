@@ -8,8 +8,9 @@ namespace {
 
 /// The pool under `key`, made when there is none; one that is beyond `bound` keeps nothing.
 template<typename Table>
-std::shared_ptr<TargetPool> findOrMake(Table& table, const typename Table::key_type& key,
-                                       const net::SocketAddress& address, std::size_t bound) {
+std::shared_ptr<TargetPool>
+findOrMake(Table& table, const typename Table::key_type& key, const net::SocketAddress& address,
+           const std::shared_ptr<IdleBudget>& budget, std::size_t bound) {
   const auto known = table.find(key);
   if (known != table.end()) {
     return known->second;
@@ -19,7 +20,7 @@ std::shared_ptr<TargetPool> findOrMake(Table& table, const typename Table::key_t
       return entry.second.use_count() == 1 && entry.second->isEmpty();
     });
   }
-  auto pool = std::make_shared<TargetPool>(address);
+  auto pool = std::make_shared<TargetPool>(address, budget);
   if (table.size() >= bound) {
     pool->retire();
     return pool;
@@ -52,17 +53,19 @@ Origins::Beyond::Beyond(const std::shared_ptr<plan::TargetState>& to, std::strin
   std::copy_n(host.begin(), length, text.begin());
 }
 
-std::shared_ptr<TargetPool> Origins::at(const net::SocketAddress& address) {
-  return findOrMake(pools_, address, address, kMaxPools);
+std::shared_ptr<TargetPool> Origins::at(const std::shared_ptr<plan::TargetState>& direct,
+                                        const net::SocketAddress& address) {
+  return findOrMake(pools_, {direct, address}, address, budget_, kMaxPools);
 }
 
-const std::shared_ptr<TargetPool>* Origins::find(const net::SocketAddress& address) const noexcept {
-  return findIn(pools_, address);
+const std::shared_ptr<TargetPool>* Origins::find(const std::shared_ptr<plan::TargetState>& direct,
+                                                 const net::SocketAddress& address) const noexcept {
+  return findIn(pools_, {direct, address});
 }
 
 std::shared_ptr<TargetPool> Origins::behind(const std::shared_ptr<plan::TargetState>& parent,
                                             std::string_view host, std::uint16_t port) {
-  return findOrMake(beyond_, Beyond(parent, host, port), {}, kMaxPools);
+  return findOrMake(beyond_, Beyond(parent, host, port), {}, budget_, kMaxPools);
 }
 
 const std::shared_ptr<TargetPool>*

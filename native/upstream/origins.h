@@ -17,10 +17,13 @@ namespace sluice::upstream {
 class Origins {
  public:
   /// The pool of an address, made when there is none. One that is beyond the bound keeps nothing.
-  [[nodiscard]] std::shared_ptr<TargetPool> at(const net::SocketAddress& address);
+  /// `direct`: of the listener whose connections these are; others may go out from elsewhere.
+  [[nodiscard]] std::shared_ptr<TargetPool> at(const std::shared_ptr<plan::TargetState>& direct,
+                                               const net::SocketAddress& address);
   /// The same, or null when there is none: nothing idles there.
   [[nodiscard]] const std::shared_ptr<TargetPool>*
-  find(const net::SocketAddress& address) const noexcept;
+  find(const std::shared_ptr<plan::TargetState>& direct,
+       const net::SocketAddress& address) const noexcept;
   // The same of a destination beyond a parent, which is named and not addressed:
   [[nodiscard]] std::shared_ptr<TargetPool> behind(const std::shared_ptr<plan::TargetState>& parent,
                                                    std::string_view host, std::uint16_t port);
@@ -33,10 +36,19 @@ class Origins {
 
  private:
   static constexpr std::size_t kMaxPools = 4096;
+  /// Over all destinations: clients decide how many of these there are.
+  static constexpr std::uint32_t kMaxIdle = 1024;
 
-  struct Hash {
-    [[nodiscard]] std::size_t operator()(const net::SocketAddress& address) const noexcept {
-      return address.hash();
+  struct Near {
+    std::shared_ptr<plan::TargetState> direct;
+    net::SocketAddress address;
+    [[nodiscard]] bool operator==(const Near& other) const noexcept {
+      return direct == other.direct && address == other.address;
+    }
+  };
+  struct NearHash {
+    [[nodiscard]] std::size_t operator()(const Near& near) const noexcept {
+      return near.address.hash();
     }
   };
 
@@ -60,7 +72,9 @@ class Origins {
     }
   };
 
-  std::unordered_map<net::SocketAddress, std::shared_ptr<TargetPool>, Hash> pools_;
+  /// Outlives the pools, which outlive this.
+  std::shared_ptr<IdleBudget> budget_ = std::make_shared<IdleBudget>(IdleBudget{.left = kMaxIdle});
+  std::unordered_map<Near, std::shared_ptr<TargetPool>, NearHash> pools_;
   std::unordered_map<Beyond, std::shared_ptr<TargetPool>, BeyondHash> beyond_;
 };
 

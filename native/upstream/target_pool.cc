@@ -23,8 +23,11 @@ IdleUpstream* TargetPool::take() noexcept {
 }
 
 bool TargetPool::give(IdleUpstream& upstream, std::uint32_t maxIdle) noexcept {
-  if (isRetired_ || idle_ >= maxIdle) {
+  if (isRetired_ || idle_ >= maxIdle || (budget_ != nullptr && budget_->left == 0)) {
     return false;
+  }
+  if (budget_ != nullptr) {
+    --budget_->left;
   }
   upstream.older_ = newest_;
   upstream.newer_ = nullptr;
@@ -44,6 +47,9 @@ void TargetPool::remove(IdleUpstream& upstream) noexcept {
   upstream.newer_ = nullptr;
   upstream.older_ = nullptr;
   --idle_;
+  if (budget_ != nullptr) {
+    ++budget_->left;
+  }
 }
 
 void TargetPool::evictAll() noexcept {

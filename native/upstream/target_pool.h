@@ -32,12 +32,18 @@ class IdleUpstream {
   IdleUpstream* older_ = nullptr;
 };
 
+/// How many more connections may idle in all pools that share it.
+struct IdleBudget {
+  std::uint32_t left = 0;
+};
+
 class TargetPool {
  public:
   /// `tls`: null for a target that is spoken to in plain.
   TargetPool(const plan::Target& target, std::shared_ptr<tls::TargetTls> tls) noexcept;
   /// Of a destination that is no target of a plan, in plain.
-  explicit TargetPool(const net::SocketAddress& address) noexcept : address_(address) {}
+  TargetPool(const net::SocketAddress& address, std::shared_ptr<IdleBudget> budget) noexcept
+      : address_(address), budget_(std::move(budget)) {}
   TargetPool(const TargetPool&) = delete;
   TargetPool& operator=(const TargetPool&) = delete;
 
@@ -61,6 +67,8 @@ class TargetPool {
 
   net::SocketAddress address_;
   std::shared_ptr<tls::TargetTls> tls_;
+  /// Null: as many as the pool's own bound allows.
+  std::shared_ptr<IdleBudget> budget_;
   IdleUpstream* newest_ = nullptr;
   std::uint32_t idle_ = 0;
   bool isRetired_ = false;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/local_clock.h"
 #include "net/ktls.h"
 #include "net/listen.h"
 #include "net/ring_trial.h"
@@ -37,6 +38,10 @@ std::uint64_t nowMs() noexcept {
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
          static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
+std::uint64_t wallMs() noexcept {
+  return static_cast<std::uint64_t>(::time(nullptr)) * 1000;
 }
 
 Applied failure(FailureKind kind, std::int32_t listener, std::string errorName,
@@ -294,6 +299,8 @@ void Engine::answerPassword(std::uint64_t question, bool isRight) {
 
 std::size_t Engine::userStates(std::span<double> into) const noexcept {
   constexpr std::size_t kDoubles = 6;
+  LocalClock clock;
+  const std::uint64_t today = clock.at(wallMs()).day;
   double* at = into.data();
   std::size_t left = into.size() / kDoubles;
   for (const plan::Users& users : plan_ ? plan_->users : std::vector<plan::Users>()) {
@@ -309,7 +316,8 @@ std::size_t Engine::userStates(std::span<double> into) const noexcept {
       *at++ = read(state.requests);
       *at++ = read(state.bytesIn);
       *at++ = read(state.bytesOut);
-      *at++ = read(state.bytesToday);
+      // Nobody has begun anew for a user who has done nothing since midnight.
+      *at++ = state.day.load(std::memory_order_relaxed) == today ? read(state.bytesToday) : 0;
       *at++ = 0;
     }
   }
