@@ -58,6 +58,11 @@ void Names::onAnswer(std::uint64_t id, NameAnswer answer, std::uint64_t nowMs) n
   if (known == entries_.end()) {
     return;
   }
+  if (answer.addresses.size() > kMaxAddresses) {
+    // Whoever owns a zone decides how many there are, and all of them would be kept.
+    answer.addresses.resize(kMaxAddresses);
+    answer.addresses.shrink_to_fit();
+  }
   Entry& entry = known->second;
   entry.answer = std::move(answer);
   entry.expiresMs = nowMs + entry.answer.ttlMs;

@@ -44,6 +44,8 @@ class Names {
 
  private:
   static constexpr std::size_t kMaxEntries = 4096;
+  /// Of one name.
+  static constexpr std::size_t kMaxAddresses = 64;
 
   struct Entry {
     std::uint64_t question = 0;

@@ -54,8 +54,9 @@ Verdict Verdicts::find(const plan::Users& users, std::string_view name, std::str
   const Key key = keyOf(users, name, password);
   auto known = entries_.find(key);
   if (known == entries_.end()) {
-    if (!makeRoom(nowMs)) {
-      // So many guesses at a time are nobody's honest work.
+    if (questions_.size() >= kMaxPending || !makeRoom(nowMs)) {
+      // So many guesses at a time are nobody's honest work, and those that are known to be right
+      // are not forgotten for them.
       return Verdict::Wrong;
     }
     known = entries_.try_emplace(key).first;

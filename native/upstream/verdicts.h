@@ -38,6 +38,8 @@ class Verdicts {
 
  private:
   static constexpr std::size_t kMaxEntries = 1024;
+  /// Of these, that are being asked about.
+  static constexpr std::size_t kMaxPending = kMaxEntries / 2;
 
   using Key = std::array<unsigned char, 32>;
   struct KeyHash {

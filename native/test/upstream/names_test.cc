@@ -134,3 +134,30 @@ TEST("more questions at a time than the table holds are refused at once") {
   const NameAnswer* busy = names.find("one.more.test", 0, waiters[4096]);
   CHECK(busy != nullptr && busy->error == Errc::NameTimeout);
 }
+
+TEST("of a name with very many addresses as many are kept as anybody would try") {
+  Asked asked;
+  Names names(asked);
+  Told one;
+  CHECK(names.find("a.test", 0, one) == nullptr);
+  names.onAnswer(1, answerOf(500, 4000), 0);
+  CHECK(one.times == 1 && one.addresses == 64);
+  const NameAnswer* kept = names.find("a.test", 1, one);
+  CHECK(kept != nullptr && kept->addresses.capacity() == 64);
+}
+
+TEST("whoever has left before the answer comes is not told, and who asks meanwhile is") {
+  Asked asked;
+  Names names(asked);
+  Told stays;
+  {
+    Told leaves;
+    Told alsoLeaves;
+    CHECK(names.find("a.test", 0, leaves) == nullptr);
+    CHECK(names.find("a.test", 0, stays) == nullptr);
+    CHECK(names.find("a.test", 0, alsoLeaves) == nullptr);
+  }
+  names.onAnswer(1, answerOf(0), 0);
+  CHECK(stays.times == 1);
+  CHECK(names.size() == 0);
+}

@@ -70,12 +70,34 @@ TEST("a flood of guesses is bounded, and what is beyond the bound is wrong at on
   Asked asked;
   Verdicts verdicts(asked);
   const plan::Users users = usersOf("v1");
-  std::vector<Told> waiters(1025);
-  for (std::size_t i = 0; i < 1024; ++i) {
+  std::vector<Told> waiters(513);
+  for (std::size_t i = 0; i < 512; ++i) {
     CHECK(verdicts.find(users, "ann", std::to_string(i), 0, waiters[i]) == Verdict::Asked);
   }
-  CHECK(verdicts.find(users, "ann", "one more", 0, waiters[1024]) == Verdict::Wrong);
+  CHECK(verdicts.find(users, "ann", "one more", 0, waiters[512]) == Verdict::Wrong);
   verdicts.onAnswer(1, false, 0);
-  CHECK(verdicts.find(users, "ann", "one more", 0, waiters[1024]) == Verdict::Asked);
+  CHECK(verdicts.find(users, "ann", "one more", 0, waiters[512]) == Verdict::Asked);
   CHECK(waiters[0].said == "n");
+}
+
+TEST("a flood of guesses makes nobody forgotten who is known to be right") {
+  Asked asked;
+  Verdicts verdicts(asked);
+  const plan::Users users = usersOf("v1");
+  Told honest;
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    CHECK(verdicts.find(users, "ann", "good" + std::to_string(i), 0, honest) == Verdict::Asked);
+    verdicts.onAnswer(i, true, 0);
+  }
+  std::vector<Told> guesses(5000);
+  for (std::size_t i = 0; i < guesses.size(); ++i) {
+    static_cast<void>(verdicts.find(users, "ann", std::to_string(i), 0, guesses[i]));
+    if (i % 3 == 0) {
+      // The oldest that was not answered.
+      verdicts.onAnswer(101 + i / 3, false, 0);
+    }
+  }
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    CHECK(verdicts.find(users, "ann", "good" + std::to_string(i), 1, honest) == Verdict::Right);
+  }
 }
