@@ -298,6 +298,8 @@ class NativeEngine final : public Napi::ObjectWrap<NativeEngine>, public worker:
   Napi::Value close(const Napi::CallbackInfo& info) {
     if (isEngine(info)) {
       engine_->close();
+      // The function that answers holds this engine: letting go of it lets both be collected.
+      releaseAsker();
     }
     return info.Env().Undefined();
   }

@@ -11,16 +11,46 @@ const MAX_TTL_MS = 0xffff_ffff;
 export function answerQuestions(native: NativeEngine, oracle: Oracle): void {
   native.onQuestions((question, kind, subject, name, password) => {
     if (QUESTIONS[kind] === 'password') {
-      void oracle
-        .isPassword(subject, name, password)
-        .then((isRight) => native.answerPassword(question, isRight));
+      void isPassword(oracle, subject, name, password).then((isRight) =>
+        native.answerPassword(question, isRight),
+      );
       return;
     }
-    void oracle.addressesOf(subject).then(({ error, ttlMs, addresses }) => {
-      const ttl = Math.min(Math.max(0, Math.floor(ttlMs)), MAX_TTL_MS);
-      native.answerName(question, errorCodeNumber(error), ttl, packed(addresses));
-    });
+    void addressesOf(oracle, subject).then(({ error, ttlMs, addresses }) =>
+      native.answerName(question, errorCodeNumber(error), ttlMs, addresses),
+    );
   });
+}
+
+// Every question is answered once, whatever becomes of the oracle: workers would wait for ever.
+
+async function isPassword(
+  oracle: Oracle,
+  file: string,
+  name: string,
+  password: string,
+): Promise<boolean> {
+  try {
+    return await oracle.isPassword(file, name, password);
+  } catch {
+    return false;
+  }
+}
+
+interface PackedAnswer {
+  readonly error: NameAnswer['error'];
+  readonly ttlMs: number;
+  readonly addresses: Uint8Array;
+}
+
+async function addressesOf(oracle: Oracle, host: string): Promise<PackedAnswer> {
+  try {
+    const { error, ttlMs, addresses } = await oracle.addressesOf(host);
+    const ttl = Math.min(Math.max(0, Math.floor(ttlMs)), MAX_TTL_MS);
+    return { error, ttlMs: ttl, addresses: packed(addresses) };
+  } catch {
+    return { error: 'name_timeout', ttlMs: 0, addresses: new Uint8Array(0) };
+  }
 }
 
 function packed(addresses: NameAnswer['addresses']): Uint8Array {
