@@ -113,4 +113,18 @@ bool readBasic(const FieldList& fields, std::span<char> into, std::string_view& 
   return true;
 }
 
+bool bindsConnection(const FieldList& fields) noexcept {
+  if (!fields.has(FieldId::Authorization)) {
+    return false;
+  }
+  bool binds = false;
+  for (const Field& field : fields) {
+    if (field.id == FieldId::Authorization) {
+      const std::string_view scheme = field.value.substr(0, field.value.find_first_of(" \t"));
+      binds = binds || equalsIgnoreCase(scheme, "ntlm") || equalsIgnoreCase(scheme, "negotiate");
+    }
+  }
+  return binds;
+}
+
 } // namespace sluice::http

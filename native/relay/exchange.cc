@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "balance/ejection.h"
+#include "http/basic.h"
 #include "http/path.h"
 #include "http/route.h"
 #include "relay/access_log.h"
@@ -71,6 +72,7 @@ void Exchange::begin(const upstream::PlanLease& plan, std::uint32_t listener,
   wantsUpgrade_ = head.wantsUpgrade;
   hasSentBody_ = false;
   isConnect_ = false;
+  isBound_ = false;
   isClientBlocked_ = false;
   isUpstreamBlocked_ = false;
   interims_ = 0;
@@ -279,6 +281,7 @@ void Exchange::sendRequest() noexcept {
     return;
   }
   phase_ = Phase::Waiting;
+  isBound_ = egress_ != nullptr && http::bindsConnection(head.fields);
   hasSentBody_ = body.bytes > 0;
   const SendState state = upstream_->sendRequest(
       head,
@@ -600,10 +603,11 @@ void Exchange::fail(Errc why) noexcept {
 
 void Exchange::complete() noexcept {
   if (upstream_ != nullptr) {
-    if (client_.isRequestComplete() && !isUpstreamBlocked_) {
+    if (client_.isRequestComplete() && !isUpstreamBlocked_ && !isBound_) {
       std::exchange(upstream_, nullptr)->release(pool().maxIdle, pool().idleMs);
     } else {
-      // The answer came before the request was sent whole: nobody knows where the target stands.
+      // The answer came before the request was sent whole, and nobody knows where the target
+      // stands; or the connection must not be given to others.
       dropUpstream();
     }
   }

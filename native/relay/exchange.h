@@ -158,6 +158,8 @@ class Exchange final : public net::TimerOwner,
   Egress* egress_ = nullptr;
   Dial* dial_ = nullptr;
   bool isConnect_ = false;
+  /// The upstream connection is authenticated as this client, and is nobody else's.
+  bool isBound_ = false;
   /// The user is ahead of the bandwidth: nothing moves for now.
   bool isPaced_ = false;
   TargetTries tries_;

@@ -85,7 +85,10 @@ class H1Client final : public Flow,
   void sendAnswer(std::uint16_t status, std::string_view contentType,
                   std::string_view body) noexcept override;
   void sayLast() noexcept override;
-  [[nodiscard]] bool hasMore() const noexcept override { return !in_.isEmpty() || !input_.empty(); }
+  [[nodiscard]] bool hasMore() const noexcept override {
+    // While process() runs, what is in in_ may have been used already.
+    return isProcessing_ ? !input_.empty() : !in_.isEmpty();
+  }
   void sendEstablished() noexcept override;
   void sendRedirect(const plan::Route& route, const http::RequestHead& head,
                     std::string_view path) noexcept override;

@@ -30,7 +30,8 @@ export interface FileCounts {
 /** What Via calls this process: drawn anew in every one, so that only its own requests come back to it. */
 const INSTANCE = `sluice-${randomBytes(4).toString('hex')}`;
 
-const MAX_TEXT_BYTES = 1024 * 1024;
+/** What an engine sends in one piece. Of pages there is more to come, where something is filled in. */
+const MAX_TEXT_BYTES = { page: 32 * 1024, pac: 128 * 1024 };
 
 type Content =
   | {
@@ -209,7 +210,8 @@ function sourcesOf(config: Config): readonly Source[] {
 }
 
 async function readText(path: string, file: string, report: FileReport): Promise<Content | null> {
-  const read = await readInputFile(file, MAX_TEXT_BYTES);
+  const kind = path.endsWith('.pac') ? 'pac' : 'page';
+  const read = await readInputFile(file, MAX_TEXT_BYTES[kind]);
   const reason = !read.ok
     ? read.reason
     : read.bytes.length === 0

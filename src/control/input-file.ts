@@ -28,7 +28,9 @@ export async function readInputFile(file: string, maxBytes: number): Promise<Inp
   try {
     const { mode, size } = await stat(file);
     if (size > maxBytes) {
-      return { ok: false, reason: `is larger than ${maxBytes / (1024 * 1024)}MiB` };
+      const kib = maxBytes / 1024;
+      const limit = kib < 1024 ? `${kib}KiB` : `${kib / 1024}MiB`;
+      return { ok: false, reason: `is larger than ${limit}` };
     }
     return { ok: true, bytes: await readFile(file), mode: mode & 0o777 };
   } catch (error) {

@@ -2,6 +2,7 @@
 import type { Feature } from './case.ts';
 import { accessLogs } from './cases/access-log.ts';
 import { balance, ejections } from './cases/balance.ts';
+import { forwardAbuse } from './cases/forward-abuse.ts';
 import { forwardConnect } from './cases/forward-connect.ts';
 import { forwardDestinations, forwardNames } from './cases/forward-destinations.ts';
 import { forwardHttp } from './cases/forward-http.ts';
@@ -64,6 +65,7 @@ export const FEATURES: readonly Feature[] = [
   tlsClientCertificates,
   tlsUpstream,
   forwardHttp,
+  forwardAbuse,
   forwardConnect,
   forwardPolicy,
   forwardOwn,

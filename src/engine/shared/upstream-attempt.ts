@@ -48,6 +48,8 @@ export class UpstreamAttempt {
   readonly request: http.ClientRequest;
   readonly #handlers: AttemptHandlers;
   readonly #way: Way | null;
+  /** The connection is authenticated as this client, and is nobody else's. */
+  readonly #isBound: boolean;
   readonly #connectTimer: StallTimer;
   readonly #responseTimer: StallTimer;
   #socket: Socket | null = null;
@@ -67,6 +69,7 @@ export class UpstreamAttempt {
     const { target, timeouts, way } = options;
     this.target = target;
     this.#way = way;
+    this.#isBound = way !== null && bindsConnection(options.fields);
     this.#handlers = handlers;
     this.#connectTimer = new StallTimer(timeouts.connectMs, () => this.#fail('connect_timeout'));
     this.#responseTimer = new StallTimer(timeouts.responseHeaderMs, () => {
@@ -175,6 +178,7 @@ export class UpstreamAttempt {
     }
     this.#responseTimer.disarm();
     this.#response = response;
+    if (this.#isBound) this.request.shouldKeepAlive = false;
     response.on('error', () => this.#fail('response_incomplete'));
     this.#handlers.onResponse(response);
   }
@@ -207,6 +211,19 @@ export class UpstreamAttempt {
     this.#connectTimer.disarm();
     this.#responseTimer.disarm();
   }
+}
+
+/**
+ * Whether a request has credentials of a scheme that authenticates the connection and not the request alone (RFC 4559,
+ * NTLM): whoever came next on it would be taken for the same person.
+ */
+function bindsConnection(fields: readonly string[]): boolean {
+  return fields.some(
+    (name, i) =>
+      i % 2 === 0 &&
+      name.toLowerCase() === 'authorization' &&
+      /^(?:ntlm|negotiate)(?:[ \t]|$)/i.test(fields[i + 1] ?? ''),
+  );
 }
 
 function sendHead(
