@@ -194,6 +194,8 @@ void Dial::open(std::size_t consumed) noexcept {
   state_ = State::Open;
   stream().stopReceive();
   owner_->onDialed(stream(), in_.view().substr(consumed));
+  // A tunnel may last for days: it needs no answer of the parent's any more.
+  in_.clear(context_.loop.buffers());
 }
 
 // --- parents -------------------------------------------------------------------------------------
