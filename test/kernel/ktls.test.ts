@@ -21,7 +21,7 @@ const MODULES = [
   'poly1305_x86_64',
 ];
 /** Everything is emulated: what takes a second elsewhere may take half a minute. */
-const TIMEOUT_MS = 15 * 60_000;
+const TIMEOUT_MS = 25 * 60_000;
 
 const guest = findGuest();
 const skip = typeof guest === 'string' ? `NOT CHECKED: ${guest}` : false;
@@ -41,7 +41,7 @@ async function run(command: string): Promise<string> {
 }
 
 const testFiles = (options: string, file: string) =>
-  `node --import tsx --test --test-timeout=600000 --test-reporter=tap ${options} ${inRoot(file)}`;
+  `node --import tsx --test --test-timeout=1200000 --test-reporter=tap ${options} ${inRoot(file)}`;
 
 describe('TLS in the kernel', { skip, timeout: TIMEOUT_MS }, () => {
   it('passes the unit tests of sessions there', async (t) => {
@@ -49,7 +49,7 @@ describe('TLS in the kernel', { skip, timeout: TIMEOUT_MS }, () => {
       t.skip('NOT CHECKED: build/native-plain/tests is not built (npm run test:native)');
       return;
     }
-    const output = await run('build/native-plain/tests kernel && grep TlsTxSw /proc/net/tls_stat');
+    const output = await run('build/native-plain/tests kTLS && grep TlsTxSw /proc/net/tls_stat');
     const sealed = Number(/TlsTxSw\s+(\d+)/.exec(output)?.[1]);
     assert.ok(sealed > 0, output);
   });
@@ -59,7 +59,10 @@ describe('TLS in the kernel', { skip, timeout: TIMEOUT_MS }, () => {
     assert.match(output, /^# fail 0$/m);
   });
 
-  it("passes the contract's cases about TLS", async () => {
+  // Which have deadlines for machines that are not emulated, and few bodies that are large enough to change over.
+  const isContractWanted = process.env.SLUICE_GUEST_CONTRACT === '1';
+  const unwanted = isContractWanted ? false : 'only with SLUICE_GUEST_CONTRACT=1';
+  it("passes the contract's cases about TLS", { skip: unwanted }, async () => {
     const output = await run(
       testFiles("--test-name-pattern='native: tls'", '../contract/native.test.ts'),
     );

@@ -28,7 +28,9 @@ const net::KernelTls& kernel() {
 /// A session of ours on a stream, with a client of OpenSSL's own at the far end.
 class Opposite : public Turning {
  public:
-  explicit Opposite(const plan::TlsTerms& terms = usualTerms())
+  /// `fragment`: the size of records that the client asks for, as the extension carries it.
+  explicit Opposite(const plan::TlsTerms& terms = usualTerms(),
+                    std::uint8_t fragment = TLSEXT_max_fragment_length_DISABLED)
       : domain_(tls::Domain::make()), context_(SSL_CTX_new(TLS_client_method())) {
     plan::ServerTls serving = servingSite();
     serving.terms = terms;
@@ -40,6 +42,7 @@ class Opposite : public Turning {
     CHECK_EQ(::fcntl(made.far.get(), F_SETFL, O_NONBLOCK), 0);
     fd_ = std::move(made.far);
     ssl_.reset(SSL_new(context_.get()));
+    CHECK_EQ(SSL_set_tlsext_max_fragment_length(ssl_.get(), fragment), 1);
     SSL_set_fd(ssl_.get(), fd_.get());
     stream = std::make_unique<net::Stream>(loop(), near);
     CHECK(stream->adopt(std::move(made.near)).has_value());
@@ -159,7 +162,8 @@ class Ending final : public net::PumpOwner {
 
 } // namespace
 
-TEST("the kernel takes over what a session sends, whatever the cipher, and not what it receives") {
+TEST("kTLS: the kernel takes over what a session sends, whatever the cipher, and not what it "
+     "receives") {
   const std::string large = much().substr(0, 3 * 1024 * 1024);
   for (const Suite& suite : kSuites) {
     Opposite both(only(suite));
@@ -186,16 +190,20 @@ TEST("the kernel takes over what a session sends, whatever the cipher, and not w
   }
 }
 
-TEST("little is not worth changing over for, and what small records were asked for stays above") {
+TEST("kTLS: what is little, and what a client wants in small records, stays above") {
   Opposite both;
   sendAll(both, "before ");
   CHECK(!both.stream->takesSplice(1000));
-  sendAll(both, "behind");
-  both.untilReceived(13);
-  CHECK_EQ(both.received, "before behind");
+  Opposite small(usualTerms(), TLSEXT_max_fragment_length_1024);
+  changeOver(small, false);
+  for (Opposite* one : {&both, &small}) {
+    sendAll(*one, "behind");
+    one->untilReceived(13);
+    CHECK_EQ(one->received, "before behind");
+  }
 }
 
-TEST("what is spliced into a session arrives whole, at any pace, and messages behind it") {
+TEST("kTLS: what is spliced into a session arrives whole, at any pace, and messages behind it") {
   if (!kernel().isOffered()) {
     return;
   }
@@ -228,7 +236,7 @@ TEST("what is spliced into a session arrives whole, at any pace, and messages be
   source.close();
 }
 
-TEST("who closes with much unread says goodbye all the same, behind all that was taken") {
+TEST("kTLS: who closes with much unread says goodbye all the same, behind all that was taken") {
   const std::string& all = much();
   Opposite both;
   changeOver(both);
@@ -243,7 +251,7 @@ TEST("who closes with much unread says goodbye all the same, behind all that was
   CHECK(both.received == "before " + all.substr(0, taken));
 }
 
-TEST("an end that was said with much unread waits for it") {
+TEST("kTLS: an end that was said with much unread waits for it") {
   const std::string& all = much();
   Opposite both;
   changeOver(both);
@@ -258,7 +266,8 @@ TEST("an end that was said with much unread waits for it") {
   CHECK(both.received == "before " + all.substr(0, taken));
 }
 
-TEST("a key update is answered with new keys, or ends the connection where the kernel takes none") {
+TEST("kTLS: a key update is answered with new keys, or ends the connection where the kernel takes "
+     "none") {
   const std::string& all = much();
   for (const bool isBusy : {false, true}) {
     Opposite both;
@@ -293,7 +302,7 @@ TEST("a key update is answered with new keys, or ends the connection where the k
   }
 }
 
-TEST("a key update from before the kernel took over is followed") {
+TEST("kTLS: a key update from before the kernel took over is followed") {
   Opposite both;
   CHECK_EQ(SSL_key_update(both.ssl(), SSL_KEY_UPDATE_REQUESTED), 1);
   both.write("question");
@@ -304,7 +313,7 @@ TEST("a key update from before the kernel took over is followed") {
   CHECK_EQ(both.received, "before behind");
 }
 
-TEST("a record that is not whole is answered with an alert that the kernel seals") {
+TEST("kTLS: a record that is not whole is answered with an alert that the kernel seals") {
   Opposite both;
   changeOver(both);
   const std::string garbage = std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x');
