@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { parseConfig } from '../../../../src/config/parse.ts';
 import { errorCodeNumber, QUESTIONS } from '../../../../src/contract/codes.ts';
 import type { NameAnswer, Oracle } from '../../../../src/engine/engine.ts';
-import type { NativeEngine } from '../../../../src/engine/native/addon.d.ts';
+import type { NativeAddon, NativeEngine } from '../../../../src/engine/native/addon.d.ts';
 import { loadAddon } from '../../../../src/engine/native/load.ts';
 import { createNativeEngine } from '../../../../src/engine/native/native-engine.ts';
 import { answerQuestions } from '../../../../src/engine/native/questions.ts';
@@ -88,27 +88,32 @@ test('every question is answered, even when the oracle throws or rejects', async
   }
 });
 
+/** A native engine that has served a plan and is closed. */
+async function useOnce(addon: NativeAddon): Promise<WeakRef<NativeEngine>> {
+  let made: WeakRef<NativeEngine> | undefined;
+  const noting: NativeAddon = {
+    abi: addon.abi,
+    createEngine: (...options) => {
+      const native = addon.createEngine(...options);
+      made = new WeakRef(native);
+      return native;
+    },
+  };
+  const listeners = { egress: { address: '127.0.0.1:0', protocol: 'forward' } };
+  const engine = createNativeEngine({ workers: 1, onWarning: () => {} }, noting);
+  await engine.apply(compile(parseConfig({ listeners }), new Map(), 1));
+  await engine.close(0);
+  assert.ok(made);
+  return made;
+}
+
 test('an engine that was closed is collected, with its plan', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const { addon, reason } = loadAddon();
   assert.ok(addon, reason);
   const engines: WeakRef<NativeEngine>[] = [];
-  const noting = {
-    abi: addon.abi,
-    createEngine: (...options: Parameters<typeof addon.createEngine>) => {
-      const native = addon.createEngine(...options);
-      engines.push(new WeakRef(native));
-      return native;
-    },
-  };
-  const listeners = { egress: { address: '127.0.0.1:0', protocol: 'forward' } };
-  const plan = compile(parseConfig({ listeners }), new Map(), 1);
-  for (let i = 0; i < 3; i++) {
-    const engine = createNativeEngine({ workers: 1, onWarning: () => {} }, noting);
-    await engine.apply(plan);
-    await engine.close(0);
-  }
+  for (let i = 0; i < 3; i++) engines.push(await useOnce(addon));
   await eventually('the engines to be collected', async () => {
     collect();
     await pause(10);
