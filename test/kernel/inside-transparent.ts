@@ -80,7 +80,13 @@ await onBothLoops(({ name, create }: NativeUnderTest) => {
       return Object.assign(target, { host }) as TcpTarget & Place;
     };
     const greetingSite = (options: TcpTargetOptions = {}) =>
-      site({ ...options, onConnection: (connection) => connection.send(GREETING) });
+      site({
+        ...options,
+        onConnection: (connection) => {
+          connection.send(GREETING);
+          void connection.ended.then(() => connection.end());
+        },
+      });
     const secureSite = (host = SITE) =>
       greetingSite({ host, tls: { cert: issued.certPem, key: issued.keyPem } });
     const errors = (engine: RunningEngine) => engine.stats().listener('egress').errors;
@@ -261,7 +267,7 @@ await onBothLoops(({ name, create }: NativeUnderTest) => {
       const client = await connectTo(scope, { host: SITE, port });
       client.send(`GET / HTTP/1.1\r\nHost: ${ALLOWED}\r\n\r\n`);
       assert.equal(await client.closed, 'reset');
-      assert.equal(errors(engine).connect_failed, 1);
+      assert.equal(errors(engine).connect_refused, 1);
     });
 
     it('hands what goes by a parent on by name, and without a name by address', async () => {

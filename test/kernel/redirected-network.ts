@@ -107,7 +107,11 @@ export async function sayOverTls(
     secure.once('close', () => reject(new Error('the connection was closed')));
   });
   try {
-    return await within(said, 'something over TLS');
+    const text = await within(said, 'something over TLS');
+    // In order: what is unread would make it a reset.
+    secure.end();
+    await within(raw.closed, 'the end of a TLS connection');
+    return text;
   } finally {
     secure.destroy();
   }
