@@ -137,7 +137,7 @@ group('the tree', () => {
     if (!addon) return t.skip(reason);
     const declared = read('src/engine/native/addon.d.ts');
     const members = interfaceMembers(declared);
-    const engine = addon.createEngine(1);
+    const engine = addon.createEngine(1, 'epoll');
     const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(engine));
     engine.close();
     const found = {

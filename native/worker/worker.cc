@@ -28,9 +28,9 @@ Worker::Worker(std::uint32_t index, LoopKind loop, Outbox& outbox) noexcept
                                  .names = names_,
                                  .verdicts = verdicts_,
                                  .clock = {},
- .date = {},
+                                 .date = {},
                                  .current = {},
- .departures = 0},
+                                 .departures = 0},
       waker_(*this) {}
 
 bool Worker::start() noexcept {
