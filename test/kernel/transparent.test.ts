@@ -12,7 +12,9 @@ import { findGuest } from '../support/kernel-guest.ts';
 import { OWN_NETWORK, PATH } from './redirected-network.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const inside = relative(root, fileURLToPath(new URL('./inside-transparent.ts', import.meta.url)));
+const inside = ['./inside-transparent.ts', './inside-gateway.ts'].map((file) =>
+  relative(root, fileURLToPath(new URL(file, import.meta.url))),
+);
 
 /** Where there is no modprobe nothing is loaded on demand. */
 const MODULES = [
@@ -29,7 +31,8 @@ const RULES = `table ip trial {
 const TIMEOUT_MS = 15 * 60_000;
 const COMMAND = [
   ...['--import', 'tsx', '--test', '--test-timeout=300000', '--test-reporter=tap'],
-  inside,
+  // One network, and so one at a time.
+  ...['--test-concurrency=1', ...inside],
 ];
 
 interface Outcome {
