@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { eventually, pause } from '../support/deadline.ts';
 import { type EngineProcess, startEngineProcess } from '../support/engine-process.ts';
-import { openHttp } from '../support/http-client.ts';
+import { openHttp, requestBytes } from '../support/http-client.ts';
 import { ok, startHttpTarget } from '../support/http-target.ts';
 import { connectRaw } from '../support/raw-connection.ts';
 import { Scope } from '../support/scope.ts';
@@ -43,24 +43,34 @@ async function run(engine: string, scope: Scope): Promise<void> {
       },
       db: { address: '127.0.0.1:0', protocol: 'tcp', pool: 'db' },
       media: { address: '127.0.0.1:0', protocol: 'udp', pool: 'media', idleTimeout: '500ms' },
+      egress: {
+        address: '127.0.0.1:0',
+        protocol: 'forward',
+        privateDestinations: ['127.0.0.1'],
+        connectPorts: ['1-65535'],
+        timeouts: { keepAlive: '2s' },
+        rules: [{ action: 'allow', match: { methods: ['PUT'] }, via: 'parents' }],
+      },
     },
     pools: {
       web: { targets: [web.address], keepAlive: { idle: '200ms' } },
       db: { targets: [db.address] },
       media: { targets: [media.address] },
       dead: { targets: [dead] },
+      parents: { parent: 'http', targets: [dead, web.address], keepAlive: { idle: '200ms' } },
     },
   };
+  const visits: Visits = { web: web.address, db: db.address, dead };
   const child = scope.own(await startEngineProcess(engine, config));
   const { pipeEnds: unpooled } = await child.facts();
   // What the first burst opens for good is no leak.
-  await burst(child);
+  await burst(child, visits);
   await settledDown(child, Number.POSITIVE_INFINITY, unpooled);
   const idle = await child.facts();
   const settled = idle.descriptors - idle.pipeEnds;
   const rss: number[] = [];
   for (let i = 0; i < BURSTS; i++) {
-    await burst(child);
+    await burst(child, visits);
     await child.apply(config);
     await settledDown(child, settled, unpooled);
     rss.push((await child.facts()).rssBytes);
@@ -105,12 +115,54 @@ async function settledDown(
   await eventually(`at most ${descriptors} descriptors`, isDown).catch((error: Error) => {
     throw new Error(`${error.message}: ${shown}`);
   });
-  // Idle upstream connections are kept for 200 ms.
-  if (descriptors === Number.POSITIVE_INFINITY) await pause(400);
+  // Idle upstream connections are kept for 200 ms, those of the forward proxy for 2 s.
+  if (descriptors === Number.POSITIVE_INFINITY) await pause(2400);
 }
 
-async function burst(child: EngineProcess): Promise<void> {
-  await Promise.all(Array.from({ length: 40 }, (_, i) => visitAll(child, i)));
+/** Where the clients of the forward proxy want to go. */
+interface Visits {
+  readonly web: string;
+  readonly db: string;
+  readonly dead: string;
+}
+
+async function burst(child: EngineProcess, visits: Visits): Promise<void> {
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, i) => {
+      await visitAll(child, i);
+      await goOut(child, visits, i);
+    }),
+  );
+}
+
+/** By way of the forward proxy: requests, directly and through parents, refusals, and tunnels of both kinds. */
+async function goOut(child: EngineProcess, { web, db, dead }: Visits, i: number): Promise<void> {
+  const client = await openHttp(child.port('egress'));
+  for (let k = 0; k < 5; k++) await client.request('POST', `http://${web}/`, { Host: web }, 'x');
+  await client.request('PUT', `http://${web}/`, { Host: web }, 'x'.repeat(20_000));
+  await client.request('GET', `http://${dead}/`, { Host: dead });
+  await client.request('GET', 'http://10.0.0.1/', { Host: '10.0.0.1' });
+  client.send(requestBytes('CONNECT', dead, { Host: dead }));
+  await client.response('CONNECT');
+  if (i % 4 === 0) client.send(requestBytes('CONNECT', 'no port', { Host: 'no port' }));
+  else if (i % 4 === 1) client.send(`CONNECT ${db} HTTP/1.1\r\nHo`);
+  else if (i % 4 === 2) client.send(requestBytes('CONNECT', db, { Host: db }));
+  const port = Number(db.split(':').at(-1));
+  const socks = await connectRaw(child.port('egress'));
+  socks.send(Uint8Array.of(5, 1, 0));
+  await socks.receivedLength(2);
+  if (i % 5 !== 0) {
+    socks.send(Uint8Array.of(5, 1, 0, 1, 127, 0, 0, 1, port >> 8, port & 255));
+    await socks.receivedLength(12);
+    socks.send('y'.repeat(100_000));
+    await socks.receivedLength(100_012);
+  }
+  await pause(i % 3);
+  if (i % 2) client.connection.reset();
+  else client.close();
+  if (i % 3) socks.reset();
+  else socks.end();
+  await socks.closed;
 }
 
 async function visitAll(child: EngineProcess, i: number): Promise<void> {
