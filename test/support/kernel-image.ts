@@ -31,21 +31,19 @@ export function findKernelImage(root?: string): KernelImage | null {
 }
 
 function imagesIn(place: string): KernelImage[] {
-  const boot = join(place, 'boot');
-  if (!existsSync(boot)) return [];
-  return readdirSync(boot)
-    .filter((name) => name.startsWith('vmlinuz-'))
-    .sort((one, other) => other.localeCompare(one, 'en', { numeric: true }))
-    .map((name) => name.slice('vmlinuz-'.length))
-    .flatMap((release) => {
-      const modules = [
-        join(place, 'lib/modules', release),
-        join(place, 'usr/lib/modules', release),
-      ];
-      const found = modules.find((folder) => existsSync(folder));
-      return found === undefined
-        ? []
-        : [{ release, file: join(boot, `vmlinuz-${release}`), modules: found }];
+  const folders = ['lib/modules', 'usr/lib/modules'].map((folder) => join(place, folder));
+  const releases = folders
+    .filter(existsSync)
+    .flatMap((folder) =>
+      readdirSync(folder).map((release) => ({ release, modules: join(folder, release) })),
+    );
+  return releases
+    .sort((one, other) => other.release.localeCompare(one.release, 'en', { numeric: true }))
+    .flatMap(({ release, modules }) => {
+      // Newer packages have it beside the modules.
+      const images = [join(place, 'boot', `vmlinuz-${release}`), join(modules, 'vmlinuz')];
+      const file = images.find((image) => existsSync(image));
+      return file === undefined ? [] : [{ release, file, modules }];
     });
 }
 
