@@ -470,6 +470,24 @@ const cases: Case[] = [
     },
   },
   {
+    name: 'transparent: a connection that nobody redirected is closed without a word, and counted',
+    needs: (capabilities) => capabilities.transparent,
+    run: async (test) => {
+      const { engine, port } = await forwardProxy(test, { listener: { transparent: true } });
+      for (const request of ['GET / HTTP/1.1\r\nHost: site.test\r\n\r\n', '\u0005\u0001\u0000']) {
+        const client = await test.connect(port);
+        client.send(request);
+        await client.ended;
+        assert.equal(client.text, '');
+      }
+      const { errors, active, requests } = engine.stats().listener('egress');
+      // The first where netfilter knows of the connection, the second where it does not.
+      assert.equal(errors.proxy_loop + errors.destination_malformed, 2);
+      assert.equal(active, 0);
+      assert.equal(requests, 2);
+    },
+  },
+  {
     name: 'transparent: true is refused by name by engines that cannot be',
     needs: (capabilities) => !capabilities.transparent,
     run: async (test) => {
