@@ -18,6 +18,8 @@ const inside = ['./inside-transparent.ts', './inside-gateway.ts'].map((file) =>
 
 /** Where there is no modprobe nothing is loaded on demand. */
 const MODULES = [
+  // Which nf_tables asks for by what it does, not by its name.
+  'crc32c_generic',
   ...['nf_conntrack', 'nf_nat', 'nf_tables', 'nft_chain_nat', 'nft_redir', 'nft_compat'],
   ...['xt_REDIRECT', 'xt_multiport', 'ip_tables', 'iptable_nat', 'veth'],
 ];
