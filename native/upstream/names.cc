@@ -60,8 +60,10 @@ void Names::onAnswer(std::uint64_t id, NameAnswer answer, std::uint64_t nowMs) n
   }
   if (answer.addresses.size() > kMaxAddresses) {
     // Whoever owns a zone decides how many there are, and all of them would be kept.
-    answer.addresses.resize(kMaxAddresses);
-    answer.addresses.shrink_to_fit();
+    // Copied, because vectors do not shrink where there are no exceptions.
+    answer.addresses = std::vector<net::IpPort>(answer.addresses.begin(),
+                                                answer.addresses.begin() +
+                                                    static_cast<std::ptrdiff_t>(kMaxAddresses));
   }
   Entry& entry = known->second;
   entry.answer = std::move(answer);
