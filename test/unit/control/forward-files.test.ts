@@ -130,6 +130,19 @@ describe('the files of forward proxies', () => {
     });
   });
 
+  it('are no larger than what engines send in one piece: pages of 32KiB, PAC files of 128KiB', async () => {
+    await put('page.html', 'x'.repeat(32 * 1024));
+    await put('proxy.pac', 'x'.repeat(128 * 1024));
+    scope.own(await ForwardFileStore.open(config()));
+    await put('page.html', 'x'.repeat(32 * 1024 + 1));
+    await put('proxy.pac', 'x'.repeat(128 * 1024 + 1));
+    await assert.rejects(ForwardFileStore.open(config()), ({ message }: Error) => {
+      assert.match(message, /denyPage: .*page\.html, which is larger than 32KiB/);
+      assert.match(message, /pac: .*proxy\.pac, which is larger than 128KiB/);
+      return true;
+    });
+  });
+
   it('are read again when they change, and only those', async () => {
     const store = await started();
     const before = store.current;
