@@ -242,7 +242,7 @@ export function forwardListener(context: AddressContext) {
       .describe('Tried in the order written: the first that matches decides.'),
     default: choice(['allow', 'deny']).prefault('allow').describe('When no rule matches.'),
     denyPage: maybe(file(context, 'a page')).describe(
-      'HTML for what is denied; `{host}`, `{port}`, `{rule}`, `{client}`, `{user}` and `{reason}` are filled in. Left out: a short one.',
+      'HTML for what is denied; `{host}`, `{port}`, `{rule}`, `{client}`, `{user}` and `{reason}` are filled in. At most 32KiB. Left out: a short one.',
     ),
     connectPorts: ports()
       .prefault([443, 563])
@@ -267,7 +267,7 @@ export function forwardListener(context: AddressContext) {
       .union([z.boolean(says('true or false')), file(context, 'a PAC file')])
       .prefault(false)
       .describe(
-        'Serves `/proxy.pac`, with which browsers set themselves up: `true` for one that sends everything here, or the name of a file.',
+        'Serves `/proxy.pac`, with which browsers set themselves up: `true` for one that sends everything here, or the name of a file of at most 128KiB.',
       ),
     trustedProxies: trustedProxies.describe('Clients whose PROXY headers are believed.'),
     proxyProtocol,
