@@ -340,7 +340,7 @@ export interface PlanForward {
   readonly sources: readonly SocketAddress[];
   /** HTML of denials. */
   readonly page: readonly PagePiece[];
-  /** What `/proxy.pac` answers; null = 404. Empty: one that sends everything to the listener. */
+  /** What `/proxy.pac` answers; null = 400, as any other path. Empty: one that sends everything to the listener. */
   readonly pac: Uint8Array | null;
   /** What Via calls this proxy; a request that bears it has been here before. */
   readonly viaName: string;
