@@ -129,13 +129,16 @@ void Exchange::enterPool() noexcept {
 
 void Exchange::answerLocally(const http::RequestHead& head, std::string_view path) noexcept {
   status_ = route_->action.status;
-  if (route_->action.kind == ActionKind::Respond) {
+  const bool isRespond = route_->action.kind == ActionKind::Respond;
+  countResponse(isRespond ? route_->action.body.size() : 0);
+  account(Errc::None);
+  if (isRespond) {
     client_.sendRespond(*route_);
-    countResponse(route_->action.body.size());
   } else {
     client_.sendRedirect(*route_, head, path);
   }
-  complete();
+  leave();
+  client_.endExchange();
 }
 
 // --- targets -------------------------------------------------------------------------------------
@@ -592,12 +595,13 @@ void Exchange::fail(Errc why) noexcept {
     return;
   }
   status_ = errcInfo(why).status;
+  account(why);
   if (listener().forward != plan::kNone) {
     refuse(why);
   } else {
     client_.sendError(why);
   }
-  end(why);
+  leave();
   client_.endExchange();
 }
 
@@ -657,9 +661,11 @@ void Exchange::countResponse(std::uint64_t bytes) noexcept {
 }
 
 void Exchange::end(Errc why) noexcept {
-  timer_.disarm();
-  stopRequestPump();
-  responsePump_.stop();
+  account(why);
+  leave();
+}
+
+void Exchange::account(Errc why) noexcept {
   const std::uint64_t durationNs = context_.loop.nowNs() - startNs_;
   if (status_ >= 100) {
     stats_.add(statusCounter(status_));
@@ -698,6 +704,12 @@ void Exchange::end(Errc why) noexcept {
               .isForward = listener().forward != plan::kNone,
               .error = why});
   }
+}
+
+void Exchange::leave() noexcept {
+  timer_.disarm();
+  stopRequestPump();
+  responsePump_.stop();
   tries_.release(plan_->plan(), stats_);
   if (stats_.route != nullptr) {
     stats_.route->sub(Counter::Active);

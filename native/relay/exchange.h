@@ -135,6 +135,10 @@ class Exchange final : public net::TimerOwner,
   void stopRequestPump() noexcept;
   /// Counts, logs and returns to Idle.
   void end(Errc why) noexcept;
+  /// Counts and logs. Before an answer of our own is sent, so that whoever has it finds it counted.
+  void account(Errc why) noexcept;
+  /// Lets go of what the exchange used, and returns to Idle.
+  void leave() noexcept;
   void countResponse(std::uint64_t bytes) noexcept;
   void countRequest(std::uint64_t bytes) noexcept;
 
