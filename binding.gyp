@@ -85,6 +85,7 @@
         "native/relay/h1_client.cc",
         "native/relay/h1_upstream.cc",
         "native/relay/name_route.cc",
+        "native/relay/passage.cc",
         "native/relay/redirected_client.cc",
         "native/relay/socks_client.cc",
         "native/relay/target_tries.cc",

@@ -30,6 +30,17 @@ bool isSame(const IpPort& a, const IpPort& b) {
   return a.family == b.family && a.port == b.port && a.bytes == b.bytes;
 }
 
+/// A datagram is decided at once, and by the same rules.
+void requireDatagram(std::string_view input, ProxyHeaderState state, const ProxyHeader& header) {
+  const std::vector<char> exact(input.begin(), input.end());
+  ProxyHeader read;
+  const ProxyHeaderState decided = readDatagramHeader({exact.data(), exact.size()}, read);
+  require(decided != ProxyHeaderState::Partial);
+  const bool isBinary = decided == ProxyHeaderState::Done;
+  require(!isBinary || (state == ProxyHeaderState::Done && read.bytes == header.bytes));
+  require(!isBinary || !header.source.isKnown() || isSame(read.source, header.source));
+}
+
 /// IPv4-mapped addresses are IPv4 wherever they are looked at.
 IpPort normal(const IpPort& address) {
   return address.isKnown() ? IpPort::of(address.socketAddress()) : address;
@@ -53,6 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   ProxyHeader header;
   const ProxyHeaderState state = readExactly(input, header);
+  requireDatagram(input, state, header);
   // The cuts that decide: within what tells the versions apart, and around the end.
   for (const std::size_t cut : {std::size_t{1}, std::size_t{6}, std::size_t{13}, size / 2, size}) {
     ProxyHeader early;

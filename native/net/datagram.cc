@@ -73,6 +73,10 @@ std::uint64_t tailWord(sa_family_t family, in_port_t port, std::uint32_t scope) 
   return std::uint64_t{scope} << 32 | std::uint64_t{ntohs(port)} << 16 | family;
 }
 
+AddressFamily familyOf(std::uint64_t tail) noexcept {
+  return static_cast<sa_family_t>(tail) == AF_INET ? AddressFamily::Ipv4 : AddressFamily::Ipv6;
+}
+
 /// Appends a control message at `at` of the control bytes; returns where the next one goes.
 template<typename T>
 std::size_t putControl(std::byte* control, std::size_t at, int level, int type,
@@ -118,8 +122,13 @@ std::uint16_t DatagramPath::port() const noexcept {
 SocketAddress DatagramPath::client() const noexcept {
   std::array<std::uint8_t, 16> bytes{};
   std::memcpy(bytes.data(), words.data(), bytes.size());
-  const bool isIpv4 = static_cast<sa_family_t>(words[4]) == AF_INET;
-  return SocketAddress::ip(isIpv4 ? AddressFamily::Ipv4 : AddressFamily::Ipv6, bytes, port());
+  return SocketAddress::ip(familyOf(words[4]), bytes, port());
+}
+
+SocketAddress DatagramPath::local(std::uint16_t port) const noexcept {
+  std::array<std::uint8_t, 16> bytes{};
+  std::memcpy(bytes.data(), &words[2], bytes.size());
+  return SocketAddress::ip(familyOf(words[4]), bytes, port);
 }
 
 DatagramPath DatagramPath::towards(const SocketAddress& remote) noexcept {
@@ -140,12 +149,11 @@ DatagramPath DatagramPath::towards(const SocketAddress& remote) noexcept {
 
 DatagramTraits prepareDatagrams(int fd, bool wantsRuns) noexcept {
   DatagramTraits traits;
-  SocketAddress bound;
   socklen_t length = SocketAddress::kCapacity;
-  if (::getsockname(fd, bound.raw(), &length) == 0) {
-    bound.setLength(length);
-    const auto bytes = bound.ipBytes();
-    traits.isIpv6 = bound.family() == AddressFamily::Ipv6;
+  if (::getsockname(fd, traits.local.raw(), &length) == 0) {
+    traits.local.setLength(length);
+    const auto bytes = traits.local.ipBytes();
+    traits.isIpv6 = traits.local.family() == AddressFamily::Ipv6;
     traits.isWildcard =
         std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
   }
@@ -372,6 +380,20 @@ bool DatagramOutbox::add(Parcel& rest, const DatagramPath* to) noexcept {
     const std::uint32_t size = rest.firstSize();
     open(size, to);
     append(rest, size, 1);
+  } while (rest.size > 0);
+  return true;
+}
+
+bool DatagramOutbox::addBehind(std::string_view header, Parcel& rest) noexcept {
+  do {
+    if (count_ == kMessages || spanCount_ + 2 > kSpans) {
+      return false;
+    }
+    open(0, nullptr);
+    // RULE: iovec serves reading too, and so has no const.
+    spans_[spanCount_++] = {const_cast<char*>(header.data()), header.size()};
+    messages_[count_ - 1].spans = 1;
+    append(rest, rest.firstSize(), 1);
   } while (rest.size > 0);
   return true;
 }

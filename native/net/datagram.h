@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -41,6 +42,8 @@ struct DatagramPath {
   [[nodiscard]] std::uint64_t hash(std::uint64_t seed) const noexcept;
   [[nodiscard]] std::uint16_t port() const noexcept;
   [[nodiscard]] SocketAddress client() const noexcept;
+  /// Where it was sent to, `port` of it; an address of zeros where the socket has only one.
+  [[nodiscard]] SocketAddress local(std::uint16_t port) const noexcept;
   /// To `remote`, an IP address, from whatever address the socket has.
   [[nodiscard]] static DatagramPath towards(const SocketAddress& remote) noexcept;
 };
@@ -62,10 +65,19 @@ struct Parcel {
   [[nodiscard]] std::uint32_t firstSize() const noexcept {
     return segment == 0 || size < segment ? size : segment;
   }
+  /// Takes its first datagram away from it.
+  [[nodiscard]] Parcel takeFirst() noexcept {
+    const Parcel first{.data = data, .size = firstSize(), .isTruncated = isTruncated};
+    data += first.size;
+    size -= first.size;
+    return first;
+  }
 };
 
 /// What a socket can do, found out once.
 struct DatagramTraits {
+  /// What it is bound to.
+  SocketAddress local;
   bool isIpv6 = false;
   /// Bound to an address that stands for several: datagrams bring the one that they were sent to.
   bool isWildcard = false;
@@ -159,6 +171,9 @@ class DatagramOutbox {
   [[nodiscard]] bool isEmpty() const noexcept { return next_ == count_; }
   /// Takes as much of `rest` as has room; false when some is left: flush, then add again.
   [[nodiscard]] bool add(Parcel& rest, const DatagramPath* to) noexcept;
+  /// The same on a connected socket, with `header` ahead of every datagram; it stays where it is
+  /// until they are sent, and is not counted.
+  [[nodiscard]] bool addBehind(std::string_view header, Parcel& rest) noexcept;
   /// Sends all. On a connected socket TargetUnreachable ends it early: the datagrams not yet sent
   /// stay, to be flushed to another socket or discarded.
   Errc flush(int fd) noexcept;

@@ -21,7 +21,7 @@ constexpr std::uint8_t kVersion2 = 2;
 constexpr std::uint8_t kLocal = 0;
 constexpr std::uint8_t kProxy = 1;
 constexpr std::uint8_t kStream = 1;
-constexpr std::uint8_t kMaxTransport = 2;
+constexpr std::uint8_t kDatagram = 2;
 /// By family: unspecified, IPv4, IPv6, unix.
 constexpr std::array<std::size_t, 4> kAddressBytes{0, 12, 36, 216};
 constexpr std::uint8_t kInet = 1;
@@ -177,7 +177,8 @@ IpPort readIpPort(std::string_view addresses, AddressFamily family, std::size_t 
   return out;
 }
 
-ProxyHeaderState readBinary(std::string_view input, ProxyHeader& header) noexcept {
+/// `isDatagram`: clients that came by datagrams are told too.
+ProxyHeaderState readBinary(std::string_view input, bool isDatagram, ProxyHeader& header) noexcept {
   if (input.size() > kSignature.size()) {
     const std::uint8_t versionAndCommand = byteAt(input, 12);
     if (versionAndCommand >> 4 != kVersion2 || (versionAndCommand & 0xf) > kProxy) {
@@ -192,7 +193,7 @@ ProxyHeaderState readBinary(std::string_view input, ProxyHeader& header) noexcep
   const std::size_t transport = byteAt(input, 13) & 0xf;
   const std::size_t size = kFixedBytes + read16(input, 14);
   // What a header says that speaks for nobody is skipped unread.
-  const bool isValid = isLocal || (family < kAddressBytes.size() && transport <= kMaxTransport &&
+  const bool isValid = isLocal || (family < kAddressBytes.size() && transport <= kDatagram &&
                                    size >= kFixedBytes + kAddressBytes[family]);
   if (!isValid || size > kMaxProxyHeaderBytes) {
     return ProxyHeaderState::Bad;
@@ -208,7 +209,8 @@ ProxyHeaderState readBinary(std::string_view input, ProxyHeader& header) noexcep
   if (!checkTlvs(whole, kFixedBytes + kAddressBytes[family])) {
     return ProxyHeaderState::Bad;
   }
-  if (transport == kStream && (family == kInet || family == kInet6)) {
+  const bool isTold = transport == kStream || (transport == kDatagram && isDatagram);
+  if (isTold && (family == kInet || family == kInet6)) {
     const AddressFamily ip = family == kInet ? AddressFamily::Ipv4 : AddressFamily::Ipv6;
     header.source = readIpPort(whole.substr(kFixedBytes), ip, 0);
     header.destination = readIpPort(whole.substr(kFixedBytes), ip, 1);
@@ -259,7 +261,7 @@ class Writer {
   std::size_t size_ = 0;
 };
 
-/// RFC 4291 2.5.5.2: one header has one family.
+/// RFC 4291 2.5.5.2.
 IpPort mapped(const IpPort& address) noexcept {
   if (address.family != AddressFamily::Ipv4) {
     return address;
@@ -270,40 +272,51 @@ IpPort mapped(const IpPort& address) noexcept {
   return out;
 }
 
-void writeText(Writer& to, bool isKnown, const IpPort& source, const IpPort& destination) noexcept {
+/// What a header says: one header has one family.
+struct Ends {
+  Ends(const IpPort& from, const IpPort& to) noexcept
+      : isKnown(from.isKnown() && to.isKnown()),
+        source(from.family == to.family ? from : mapped(from)),
+        destination(from.family == to.family ? to : mapped(to)) {}
+
+  bool isKnown;
+  IpPort source;
+  IpPort destination;
+};
+
+void writeText(Writer& to, const Ends& ends) noexcept {
   to.text(kTextStart);
-  if (!isKnown) {
+  if (!ends.isKnown) {
     to.text("UNKNOWN\r\n");
     return;
   }
-  to.text(source.family == AddressFamily::Ipv4 ? "TCP4 " : "TCP6 ");
-  to.address(source);
+  to.text(ends.source.family == AddressFamily::Ipv4 ? "TCP4 " : "TCP6 ");
+  to.address(ends.source);
   to.byte(' ');
-  to.address(destination);
+  to.address(ends.destination);
   to.byte(' ');
-  to.decimal(source.port);
+  to.decimal(ends.source.port);
   to.byte(' ');
-  to.decimal(destination.port);
+  to.decimal(ends.destination.port);
   to.text("\r\n");
 }
 
-void writeBinary(Writer& to, bool isKnown, const IpPort& source,
-                 const IpPort& destination) noexcept {
+void writeBinary(Writer& to, std::uint8_t transport, const Ends& ends) noexcept {
   to.text(kSignature);
-  if (!isKnown) {
+  if (!ends.isKnown) {
     to.byte(kVersion2 << 4 | kLocal);
     to.byte(0);
     to.number16(0);
     return;
   }
-  const std::uint8_t family = source.family == AddressFamily::Ipv4 ? kInet : kInet6;
+  const std::uint8_t family = ends.source.family == AddressFamily::Ipv4 ? kInet : kInet6;
   to.byte(kVersion2 << 4 | kProxy);
-  to.byte(static_cast<std::size_t>(family << 4 | kStream));
+  to.byte(static_cast<std::size_t>(family << 4 | transport));
   to.number16(kAddressBytes[family]);
-  to.bytes(source);
-  to.bytes(destination);
-  to.number16(source.port);
-  to.number16(destination.port);
+  to.bytes(ends.source);
+  to.bytes(ends.destination);
+  to.number16(ends.source.port);
+  to.number16(ends.destination.port);
 }
 
 } // namespace
@@ -334,22 +347,38 @@ ProxyHeaderState readProxyHeader(std::string_view input, ProxyHeader& header) no
   if (common < start.size()) {
     return ProxyHeaderState::Partial;
   }
-  return isText ? readText(input, header) : readBinary(input, header);
+  return isText ? readText(input, header) : readBinary(input, false, header);
+}
+
+ProxyHeaderState readDatagramHeader(std::string_view datagram, ProxyHeader& header) noexcept {
+  header = {};
+  if (datagram.starts_with(kTextStart)) {
+    return ProxyHeaderState::Bad;
+  }
+  if (!datagram.starts_with(kSignature)) {
+    return ProxyHeaderState::Absent;
+  }
+  const ProxyHeaderState state = readBinary(datagram, true, header);
+  return state == ProxyHeaderState::Partial ? ProxyHeaderState::Bad : state;
 }
 
 std::string_view writeProxyHeader(ProxySend version, const IpPort& source,
                                   const IpPort& destination,
                                   std::span<char, kMaxSentProxyHeaderBytes> into) noexcept {
   Writer to(into);
-  const bool isKnown = source.isKnown() && destination.isKnown();
-  const bool isMixed = source.family != destination.family;
-  const IpPort from = isMixed ? mapped(source) : source;
-  const IpPort at = isMixed ? mapped(destination) : destination;
+  const Ends ends(source, destination);
   if (version == ProxySend::V1) {
-    writeText(to, isKnown, from, at);
+    writeText(to, ends);
   } else {
-    writeBinary(to, isKnown, from, at);
+    writeBinary(to, kStream, ends);
   }
+  return to.view();
+}
+
+std::string_view writeDatagramHeader(const IpPort& source, const IpPort& destination,
+                                     std::span<char, kMaxSentDatagramHeaderBytes> into) noexcept {
+  Writer to(into);
+  writeBinary(to, kDatagram, Ends(source, destination));
   return to.view();
 }
 

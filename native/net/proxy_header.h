@@ -45,7 +45,8 @@ enum class ProxyHeaderState : std::uint8_t {
 struct ProxyHeader {
   /// Its length: what follows belongs to the client.
   std::size_t bytes = 0;
-  /// Unknown, both: the header speaks for the proxy itself, or of what is not TCP over IP.
+  /// Unknown, both: the header speaks for the proxy itself, or of what is not a connection over IP
+  /// (datagrams: of what is not IP).
   IpPort source;
   IpPort destination;
 };
@@ -57,13 +58,25 @@ inline constexpr std::size_t kMaxProxyHeaderBytes = 16 * 1024;
 [[nodiscard]] ProxyHeaderState readProxyHeader(std::string_view input,
                                                ProxyHeader& header) noexcept;
 
+/// The header that a datagram begins with, which is never Partial: `datagram` is all of it. Version
+/// 2 alone: the first knows no datagrams. Clients that came over TCP may be spoken for, as where
+/// DNS goes on as datagrams.
+[[nodiscard]] ProxyHeaderState readDatagramHeader(std::string_view datagram,
+                                                  ProxyHeader& header) noexcept;
+
 /// What is ever sent.
 inline constexpr std::size_t kMaxSentProxyHeaderBytes = 107;
+inline constexpr std::size_t kMaxSentDatagramHeaderBytes = 52;
 
 /// A header in `into`, not for ProxySend::Off. Says that it speaks for nobody unless both addresses
 /// are known.
 [[nodiscard]] std::string_view
 writeProxyHeader(ProxySend version, const IpPort& source, const IpPort& destination,
                  std::span<char, kMaxSentProxyHeaderBytes> into) noexcept;
+
+/// What a datagram begins with, in version 2.
+[[nodiscard]] std::string_view
+writeDatagramHeader(const IpPort& source, const IpPort& destination,
+                    std::span<char, kMaxSentDatagramHeaderBytes> into) noexcept;
 
 } // namespace sluice::net

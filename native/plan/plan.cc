@@ -28,6 +28,11 @@ bool Forward::doesAccept(ForwardAccept what) const noexcept {
   return std::find(accepts.begin(), accepts.end(), what) != accepts.end();
 }
 
+bool Listener::trusts(std::span<const std::uint8_t> client) const noexcept {
+  return !client.empty() && std::any_of(trustedProxies.begin(), trustedProxies.end(),
+                                        [=](const Cidr& block) { return block.contains(client); });
+}
+
 bool Dfa::matches(std::string_view text) const noexcept {
   std::size_t state = 1;
   for (const char c : text) {

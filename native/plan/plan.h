@@ -101,6 +101,10 @@ struct Listener {
 
   std::shared_ptr<EntityStats> stats;
   std::shared_ptr<ListenerState> state;
+
+  /// Whether `client`, an address of 4 or 16 bytes, is one of trustedProxies; one of a unix socket,
+  /// which has none, never.
+  [[nodiscard]] bool trusts(std::span<const std::uint8_t> client) const noexcept;
 };
 
 struct Dfa {

@@ -24,11 +24,6 @@ Counter statusCounter(std::uint16_t status) noexcept {
   return static_cast<Counter>(kFirst + status / 100U - 1U);
 }
 
-bool isTrusted(const plan::Listener& listener, const net::SocketAddress& client) noexcept {
-  return std::any_of(listener.trustedProxies.begin(), listener.trustedProxies.end(),
-                     [&](const plan::Cidr& cidr) { return cidr.contains(client.ipBytes()); });
-}
-
 } // namespace
 
 Exchange::Exchange(Context& context, ClientSession& client) noexcept
@@ -178,17 +173,9 @@ void Exchange::tryNext(Errc why) noexcept {
     if (tryTarget(true, why)) {
       return;
     }
-    if (errcInfo(why).side == Side::Internal) {
-      // Our own shortage is not the target's failure, and another target would not help.
+    if (!tries_.giveUp(context_, plan_->plan(), pool(), why, stats_)) {
       break;
     }
-    balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-    if (!tries_.hasLeft(pool())) {
-      break;
-    }
-    stats_.target->error(why);
-    stats_.add(Counter::Retries);
-    tries_.release(plan_->plan(), stats_);
   }
   fail(why);
 }
@@ -292,7 +279,7 @@ void Exchange::sendRequest() noexcept {
        .route = *route_,
        .target = target(),
        .clientIp = client_.addressText(),
-       .isTrusted = isTrusted(listener(), client_.address()),
+       .isTrusted = listener().trusts(client_.address().ipBytes()),
        .clientEdits = client_.edits(),
        .path = path,
        .keepUpgrade = wantsUpgrade_,

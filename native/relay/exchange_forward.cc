@@ -188,19 +188,11 @@ void Exchange::onDialed(net::Stream& stream, std::string_view early) noexcept {
 void Exchange::onDialFailed(Errc why) noexcept {
   dropDial();
   phase_ = Phase::Waiting;
-  if (errcInfo(why).side == Side::Internal) {
+  if (tries_.giveUp(context_, plan_->plan(), pool(), why, stats_)) {
+    tryNext(why);
+  } else {
     fail(why);
-    return;
   }
-  balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-  if (!tries_.hasLeft(pool())) {
-    fail(why);
-    return;
-  }
-  stats_.target->error(why);
-  stats_.add(Counter::Retries);
-  tries_.release(plan_->plan(), stats_);
-  tryNext(why);
 }
 
 void Exchange::dropDial() noexcept {

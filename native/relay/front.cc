@@ -21,10 +21,7 @@ static_assert(net::kMaxProxyHeaderBytes <= net::Peek::kMaxBytes);
 static_assert(tls::kMaxClientHelloWire <= net::Peek::kMaxBytes);
 
 bool isHeaderDue(const plan::Listener& listener, const net::SocketAddress& client) noexcept {
-  const std::span<const std::uint8_t> address = client.ipBytes();
-  return listener.proxyProtocol != ProxyAccept::Off && !address.empty() &&
-         std::any_of(listener.trustedProxies.begin(), listener.trustedProxies.end(),
-                     [=](const plan::Cidr& block) { return block.contains(address); });
+  return listener.proxyProtocol != ProxyAccept::Off && listener.trusts(client.ipBytes());
 }
 
 bool isHelloDue(const plan::Listener& listener) noexcept {

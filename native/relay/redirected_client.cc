@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "balance/ejection.h"
 #include "http/answer.h"
 #include "http/head_writer.h"
 #include "policy/page.h"
@@ -29,9 +28,8 @@ RedirectedClient::RedirectedClient(Context& context, std::shared_ptr<ListenerSlo
                                    const net::SocketAddress& client) noexcept
     : context_(context), slot_(std::move(slot)), plan_(context.current),
       listenerIndex_(slot_->index), client_(client), peek_(context.loop, *this),
-      stream_(context.loop, *this), timer_(*this), startNs_(context.loop.nowNs()) {
-  stats_.listener = &context.shard(listener().stats);
-  stats_.listener->add(Counter::Requests);
+      stream_(context.loop, *this), timer_(*this), passage_(context, *this, plan_, listenerIndex_),
+      startNs_(context.loop.nowNs()) {
   context_.flows.add(*this);
 }
 
@@ -40,12 +38,6 @@ const plan::Listener& RedirectedClient::listener() const noexcept {
 }
 const plan::Forward& RedirectedClient::forward() const noexcept {
   return *plan_->plan().forwardOf(listener());
-}
-const plan::Pool& RedirectedClient::pool() const noexcept {
-  return plan_->plan().pools[route_->action.pool];
-}
-const plan::Target& RedirectedClient::target() const noexcept {
-  return plan_->plan().targets[tries_.target()];
 }
 
 // --- what the client says ------------------------------------------------------------------------
@@ -109,7 +101,7 @@ EgressWish RedirectedClient::wish() noexcept {
 
 void RedirectedClient::onDecided(Errc outcome) noexcept {
   if (egress_->route() != nullptr) {
-    enterRoute(*egress_->route());
+    passage_.enterRoute(*egress_->route());
   }
   if (outcome == Errc::ProxyLoop) {
     end(outcome, Ending::Close);
@@ -119,89 +111,22 @@ void RedirectedClient::onDecided(Errc outcome) noexcept {
     end(outcome, Ending::Explained);
     return;
   }
-  stats_.pool = &context_.shard(pool().stats);
-  stats_.pool->add(Counter::Requests);
-  stats_.pool->add(Counter::Active);
-  tryNext(Errc::NoTarget);
+  passage_.begin(*egress_, client_);
 }
 
-void RedirectedClient::enterRoute(const plan::Route& route) noexcept {
-  route_ = &route;
-  stats_.route = &context_.shard(route.stats);
-  stats_.route->add(Counter::Requests);
-  stats_.route->add(Counter::Active);
-}
-
-void RedirectedClient::tryNext(Errc why) noexcept {
-  while (tries_.next(context_, plan_->plan(), pool(), client_, stats_)) {
-    stats_.target->add(Counter::Requests);
-    if (dialTarget(why)) {
-      return;
-    }
-    if (errcInfo(why).side == Side::Internal) {
-      // Our own shortage is not the target's failure, and another target would not help.
-      break;
-    }
-    balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-    if (!tries_.hasLeft(pool())) {
-      break;
-    }
-    stats_.target->error(why);
-    stats_.add(Counter::Retries);
-    tries_.release(plan_->plan(), stats_);
-  }
+void RedirectedClient::onNotReached(Errc why) noexcept {
   end(why, Ending::Reset);
 }
 
-/// False and `why` when it fails at once.
-bool RedirectedClient::dialTarget(Errc& why) noexcept {
-  dial_ = context_.slabs.dial.make(context_, *this, plan_);
-  if (dial_ == nullptr) {
-    why = Errc::OutOfMemory;
-    return false;
-  }
-  const std::uint32_t timeoutMs = listener().timeouts.connectMs;
-  const Errc begun = pool().kind == PoolKind::Direct
-                         ? dial_->connect(egress_->addresses(), forward(), timeoutMs)
-                         : dial_->connectVia(pool(), plan_->pool(tries_.target()),
-                                             egress_->destination(), timeoutMs);
-  if (begun == Errc::None) {
-    return true;
-  }
-  std::exchange(dial_, nullptr)->drop();
-  why = begun;
-  return false;
-}
-
-void RedirectedClient::onDialFailed(Errc why) noexcept {
-  std::exchange(dial_, nullptr)->drop();
-  if (errcInfo(why).side == Side::Internal) {
-    end(why, Ending::Reset);
-    return;
-  }
-  balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-  if (!tries_.hasLeft(pool())) {
-    end(why, Ending::Reset);
-    return;
-  }
-  stats_.target->error(why);
-  stats_.add(Counter::Retries);
-  tries_.release(plan_->plan(), stats_);
-  tryNext(why);
-}
-
-void RedirectedClient::onDialed(net::Stream& upstream, std::string_view early) noexcept {
-  reachedNs_ = context_.loop.nowNs();
-  stats_.target->add(Counter::Connections);
-  balance::onSuccess(*target().state);
+void RedirectedClient::onReached(net::Stream& upstream, std::string_view early) noexcept {
   if (!stream_.adopt(peek_.release())) {
     end(Errc::OutOfMemory, Ending::Reset);
     return;
   }
   state_ = State::Tunnel;
   tunnel_.emplace(context_, *this, stream_, upstream);
-  tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice}, stats_, {},
-                 early);
+  tunnel_->start({.idleMs = listener().timeouts.idleMs, .splice = listener().splice},
+                 passage_.stats(), {}, early);
 }
 
 void RedirectedClient::onTunnelEnd(Errc why) noexcept {
@@ -234,7 +159,7 @@ void RedirectedClient::explain(Errc why) noexcept {
     return;
   }
   status_ = errcInfo(why).status;
-  stats_.add(Counter::Status4xx);
+  passage_.stats().add(Counter::Status4xx);
   if (!claim_.isHead) {
     writer.append({page.data(), size});
   }
@@ -248,15 +173,14 @@ std::size_t RedirectedClient::writePage(Errc why, std::span<char> into) const no
   std::array<char, 64> client;
   const std::size_t clientSize = client_.formatIp(client);
   const bool isAddress = why == Errc::DestinationForbidden;
-  return policy::fillPage(
-      forward().page,
-      {.host = egress_->destination().host(),
-       .port = port.view(),
-       .rule = route_ == nullptr ? std::string_view() : std::string_view(route_->name),
-       .client = {client.data(), clientSize},
-       .user = {},
-       .reason = isAddress ? policy::kDeniedAddress : policy::kDeniedByRule},
-      into);
+  return policy::fillPage(forward().page,
+                          {.host = egress_->destination().host(),
+                           .port = port.view(),
+                           .rule = passage_.routeName(),
+                           .client = {client.data(), clientSize},
+                           .user = {},
+                           .reason = isAddress ? policy::kDeniedAddress : policy::kDeniedByRule},
+                          into);
 }
 
 void RedirectedClient::onDrain() noexcept {
@@ -283,35 +207,27 @@ void RedirectedClient::end(Errc why, Ending how) noexcept {
   state_ = State::Over;
   timer_.cancel();
   const std::uint64_t durationNs = context_.loop.nowNs() - startNs_;
+  FlowStats& stats = passage_.stats();
   if (why != Errc::None) {
-    stats_.error(why);
+    stats.error(why);
   }
-  stats_.latency(durationNs);
+  stats.latency(durationNs);
   if (how == Ending::Explained) {
     explain(why);
   }
   writeEnd(why, durationNs);
-  tries_.release(plan_->plan(), stats_);
-  for (plan::StatShard* entered : {stats_.listener, stats_.route, stats_.pool}) {
-    if (entered != nullptr) {
-      entered->sub(Counter::Active);
-    }
-  }
+  stats.listener->sub(Counter::Active);
   if (tunnel_) {
     tunnel_->stop();
   }
   if (how == Ending::Reset) {
-    if (dial_ != nullptr && tunnel_) {
-      dial_->stream().abort();
-    }
+    passage_.abort();
     peek_.abort();
     stream_.abort();
   }
   peek_.close();
   stream_.close();
-  if (dial_ != nullptr) {
-    std::exchange(dial_, nullptr)->drop();
-  }
+  passage_.leave();
   if (egress_ != nullptr) {
     std::exchange(egress_, nullptr)->drop();
   }
@@ -329,19 +245,19 @@ void RedirectedClient::writeEnd(Errc why, std::uint64_t durationNs) noexcept {
   std::array<char, 64> original;
   const std::size_t originalSize =
       redirection_.original.isKnown() ? redirection_.original.socketAddress().format(original) : 0;
-  writeLog(context_, log, *stats_.listener,
+  writeLog(context_, log, *passage_.stats().listener,
            {.client = client_,
             .listener = listener().name,
             .isHttp = true,
-            .route = route_ != nullptr ? std::string_view(route_->name) : std::string_view(),
+            .route = passage_.routeName(),
             .method = kMethod,
             .host = claim_.host.host(),
             .status = status_,
             .bytesIn = tunnel_ ? tunnel_->bytesIn() : 0,
             .bytesOut = tunnel_ ? tunnel_->bytesOut() : 0,
             .durationNs = durationNs,
-            .upstreamNs = reachedNs_ == 0 ? 0 : reachedNs_ - startNs_,
-            .target = tries_.hasTarget() ? std::string_view(target().name) : std::string_view(),
+            .upstreamNs = passage_.reachedNs() == 0 ? 0 : passage_.reachedNs() - startNs_,
+            .target = passage_.targetName(),
             .destination = {original.data(), originalSize},
             .isForward = true,
             .error = why});

@@ -23,10 +23,8 @@
 #include "net/stream.h"
 #include "relay/claim.h"
 #include "relay/context.h"
-#include "relay/dial.h"
 #include "relay/egress.h"
-#include "relay/flow_stats.h"
-#include "relay/target_tries.h"
+#include "relay/passage.h"
 #include "relay/tunnel.h"
 
 namespace sluice::relay {
@@ -36,7 +34,7 @@ class RedirectedClient final : public Flow,
                                public net::StreamOwner,
                                public net::TimerOwner,
                                public EgressOwner,
-                               public DialOwner,
+                               public PassageOwner,
                                public TunnelOwner {
  public:
   /// Whether connections to the listener come here.
@@ -77,24 +75,18 @@ class RedirectedClient final : public Flow,
   [[nodiscard]] EgressWish wish() noexcept override;
   void onDecided(Errc outcome) noexcept override;
   void onPaceOver() noexcept override {}
-  void onDialed(net::Stream& upstream, std::string_view early) noexcept override;
-  void onDialFailed(Errc why) noexcept override;
+  void onReached(net::Stream& upstream, std::string_view early) noexcept override;
+  void onNotReached(Errc why) noexcept override;
   void onTunnelEnd(Errc why) noexcept override;
 
   void begin(UniqueFd fd) noexcept;
   void seek() noexcept;
-  void enterRoute(const plan::Route& route) noexcept;
-  void tryNext(Errc why) noexcept;
-  [[nodiscard]] bool dialTarget(Errc& why) noexcept;
   void explain(Errc why) noexcept;
   [[nodiscard]] std::size_t writePage(Errc why, std::span<char> into) const noexcept;
   void end(Errc why, Ending how) noexcept;
   void writeEnd(Errc why, std::uint64_t durationNs) noexcept;
   [[nodiscard]] const plan::Listener& listener() const noexcept;
   [[nodiscard]] const plan::Forward& forward() const noexcept;
-  /// Of the rule that decided.
-  [[nodiscard]] const plan::Pool& pool() const noexcept;
-  [[nodiscard]] const plan::Target& target() const noexcept;
 
   Context& context_;
   std::shared_ptr<ListenerSlot> slot_;
@@ -112,12 +104,8 @@ class RedirectedClient final : public Flow,
   bool hasBeenPatient_ = false;
   std::uint16_t status_ = 0;
   Egress* egress_ = nullptr;
-  Dial* dial_ = nullptr;
-  const plan::Route* route_ = nullptr;
-  TargetTries tries_;
-  FlowStats stats_;
+  Passage passage_;
   std::uint64_t startNs_;
-  std::uint64_t reachedNs_ = 0;
   std::optional<Tunnel> tunnel_;
 };
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "balance/ejection.h"
 #include "http/head_writer.h"
 #include "relay/access_log.h"
 #include "relay/slabs.h"
@@ -33,7 +32,7 @@ socks::Address addressOf(const net::IpPort& address) noexcept {
 SocksClient::SocksClient(Context& context, SocksClientOwner& owner, net::Stream& stream,
                          const upstream::PlanLease& plan, std::uint32_t listener) noexcept
     : context_(context), owner_(owner), stream_(stream), plan_(plan), listenerIndex_(listener),
-      deadline_(*this), startNs_(context.loop.nowNs()) {}
+      deadline_(*this), passage_(context, *this, plan_, listener), startNs_(context.loop.nowNs()) {}
 
 const plan::Listener& SocksClient::listener() const noexcept {
   return plan_->plan().listeners[listenerIndex_];
@@ -41,19 +40,11 @@ const plan::Listener& SocksClient::listener() const noexcept {
 const plan::Forward& SocksClient::forward() const noexcept {
   return *plan_->plan().forwardOf(listener());
 }
-const plan::Pool& SocksClient::pool() const noexcept {
-  return plan_->plan().pools[route_->action.pool];
-}
-const plan::Target& SocksClient::target() const noexcept {
-  return plan_->plan().targets[tries_.target()];
-}
 
 void SocksClient::begin(const net::SocketAddress& client, const net::IpPort& own,
                         std::string_view bytes) noexcept {
   client_ = client;
   own_ = own;
-  stats_.listener = &context_.shard(listener().stats);
-  stats_.listener->add(Counter::Requests);
   stream_.setOwner(*this);
   context_.loop.arm(deadline_, listener().timeouts.handshakeMs);
   onReceived(stream_, bytes);
@@ -273,89 +264,22 @@ EgressWish SocksClient::wish() noexcept {
 
 void SocksClient::onDecided(Errc outcome) noexcept {
   if (egress_->route() != nullptr) {
-    enterRoute(*egress_->route());
+    passage_.enterRoute(*egress_->route());
   }
   if (outcome != Errc::None) {
     refuse(outcome);
     return;
   }
-  stats_.meter = egress_->user() == nullptr ? nullptr : &egress_->meter();
-  stats_.pool = &context_.shard(pool().stats);
-  stats_.pool->add(Counter::Requests);
-  stats_.pool->add(Counter::Active);
+  passage_.stats().meter = egress_->user() == nullptr ? nullptr : &egress_->meter();
   step_ = Step::Dialing;
-  tryNext(Errc::NoTarget);
+  passage_.begin(*egress_, client_);
 }
 
-void SocksClient::enterRoute(const plan::Route& route) noexcept {
-  route_ = &route;
-  stats_.route = &context_.shard(route.stats);
-  stats_.route->add(Counter::Requests);
-  stats_.route->add(Counter::Active);
-}
-
-void SocksClient::tryNext(Errc why) noexcept {
-  while (tries_.next(context_, plan_->plan(), pool(), client_, stats_)) {
-    stats_.target->add(Counter::Requests);
-    if (dialTarget(why)) {
-      return;
-    }
-    if (errcInfo(why).side == Side::Internal) {
-      // Our own shortage is not the target's failure, and another target would not help.
-      break;
-    }
-    balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-    if (!tries_.hasLeft(pool())) {
-      break;
-    }
-    stats_.target->error(why);
-    stats_.add(Counter::Retries);
-    tries_.release(plan_->plan(), stats_);
-  }
+void SocksClient::onNotReached(Errc why) noexcept {
   refuse(why);
 }
 
-/// False and `why` when it fails at once.
-bool SocksClient::dialTarget(Errc& why) noexcept {
-  dial_ = context_.slabs.dial.make(context_, *this, plan_);
-  if (dial_ == nullptr) {
-    why = Errc::OutOfMemory;
-    return false;
-  }
-  const std::uint32_t timeoutMs = listener().timeouts.connectMs;
-  const Errc begun = pool().kind == PoolKind::Direct
-                         ? dial_->connect(egress_->addresses(), forward(), timeoutMs)
-                         : dial_->connectVia(pool(), plan_->pool(tries_.target()),
-                                             egress_->destination(), timeoutMs);
-  if (begun == Errc::None) {
-    return true;
-  }
-  std::exchange(dial_, nullptr)->drop();
-  why = begun;
-  return false;
-}
-
-void SocksClient::onDialFailed(Errc why) noexcept {
-  std::exchange(dial_, nullptr)->drop();
-  if (errcInfo(why).side == Side::Internal) {
-    refuse(why);
-    return;
-  }
-  balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-  if (!tries_.hasLeft(pool())) {
-    refuse(why);
-    return;
-  }
-  stats_.target->error(why);
-  stats_.add(Counter::Retries);
-  tries_.release(plan_->plan(), stats_);
-  tryNext(why);
-}
-
-void SocksClient::onDialed(net::Stream& upstream, std::string_view early) noexcept {
-  reachedNs_ = context_.loop.nowNs();
-  stats_.target->add(Counter::Connections);
-  balance::onSuccess(*target().state);
+void SocksClient::onReached(net::Stream& upstream, std::string_view early) noexcept {
   std::array<char, socks::kMaxReplyBytes> space;
   const net::IpPort bound = net::IpPort::of(upstream.localAddress());
   const bool isSaid =
@@ -369,7 +293,7 @@ void SocksClient::onDialed(net::Stream& upstream, std::string_view early) noexce
   tunnel_->start({.idleMs = listener().timeouts.idleMs,
                   .splice = listener().splice,
                   .hasClientEnded = hasClientEnded_},
-                 stats_, in_.view(), early);
+                 passage_.stats(), in_.view(), early);
   in_.clear(context_.loop.buffers());
 }
 
@@ -433,6 +357,8 @@ void SocksClient::refuse(Errc why) noexcept {
 
 /// Answers in the client's version, where it has come far enough to expect an answer.
 void SocksClient::refuse(Errc why, socks::ReplyCode reply) noexcept {
+  // First, so that whoever has the answer finds it counted.
+  account(why);
   std::array<char, socks::kMaxReplyBytes> space;
   bool isSaid = true;
   if (isVersion4()) {
@@ -455,8 +381,8 @@ void SocksClient::end(Errc why, SocksEnd how) noexcept {
   if (step_ == Step::Over) {
     return;
   }
-  if (tunnel_ && isCut(why)) {
-    dial_->stream().abort();
+  if (isCut(why)) {
+    passage_.abort();
   }
   settle(why);
   owner_.onSocksEnd(how, hasClientEnded_);
@@ -468,32 +394,32 @@ void SocksClient::stop() noexcept {
   }
 }
 
-/// Counts, tells the log, and lets go of everything but the client's stream.
+/// Counts and tells the log, once.
+void SocksClient::account(Errc why) noexcept {
+  if (std::exchange(isAccounted_, true)) {
+    return;
+  }
+  const std::uint64_t durationNs = context_.loop.nowNs() - startNs_;
+  if (why != Errc::None) {
+    passage_.stats().error(why);
+  }
+  passage_.stats().latency(durationNs);
+  writeEnd(why, durationNs);
+}
+
+/// Lets go of everything but the client's stream.
 void SocksClient::settle(Errc why) noexcept {
   deadline_.cancel();
   stopWaiting();
-  const std::uint64_t durationNs = context_.loop.nowNs() - startNs_;
-  if (why != Errc::None) {
-    stats_.error(why);
-  }
-  stats_.latency(durationNs);
-  writeEnd(why, durationNs);
+  account(why);
   step_ = Step::Over;
-  tries_.release(plan_->plan(), stats_);
-  for (plan::StatShard* entered : {stats_.route, stats_.pool}) {
-    if (entered != nullptr) {
-      entered->sub(Counter::Active);
-    }
-  }
   if (tunnel_) {
     tunnel_->stop();
   }
   if (association_ != nullptr) {
     std::exchange(association_, nullptr)->drop();
   }
-  if (dial_ != nullptr) {
-    std::exchange(dial_, nullptr)->drop();
-  }
+  passage_.leave();
   if (egress_ != nullptr) {
     std::exchange(egress_, nullptr)->drop();
   }
@@ -520,17 +446,17 @@ void SocksClient::writeEnd(Errc why, std::uint64_t durationNs) noexcept {
     bytesIn = association_->bytesIn();
     bytesOut = association_->bytesOut();
   }
-  writeLog(context_, log, *stats_.listener,
+  writeLog(context_, log, *passage_.stats().listener,
            {.client = client_,
             .listener = listener().name,
             .isHttp = true,
-            .route = route_ != nullptr ? std::string_view(route_->name) : std::string_view(),
+            .route = passage_.routeName(),
             .method = kMethod,
             .bytesIn = bytesIn,
             .bytesOut = bytesOut,
             .durationNs = durationNs,
-            .upstreamNs = reachedNs_ == 0 ? 0 : reachedNs_ - startNs_,
-            .target = tries_.hasTarget() ? std::string_view(target().name) : std::string_view(),
+            .upstreamNs = passage_.reachedNs() == 0 ? 0 : passage_.reachedNs() - startNs_,
+            .target = passage_.targetName(),
             .user = user_ != nullptr ? std::string_view(user_->name) : std::string_view(),
             .destination = writer.view(),
             .isForward = true,

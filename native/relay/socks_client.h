@@ -26,10 +26,8 @@
 #include "net/stream.h"
 #include "policy/destination.h"
 #include "relay/context.h"
-#include "relay/dial.h"
 #include "relay/egress.h"
-#include "relay/flow_stats.h"
-#include "relay/target_tries.h"
+#include "relay/passage.h"
 #include "relay/tunnel.h"
 #include "relay/udp_association.h"
 #include "socks/messages.h"
@@ -58,7 +56,7 @@ class SocksClient final : public net::StreamOwner,
                           public net::TimerOwner,
                           public TunnelOwner,
                           public EgressOwner,
-                          public DialOwner,
+                          public PassageOwner,
                           public UdpAssociationOwner,
                           public upstream::VerdictWaiter {
  public:
@@ -101,8 +99,8 @@ class SocksClient final : public net::StreamOwner,
   [[nodiscard]] EgressWish wish() noexcept override;
   void onDecided(Errc outcome) noexcept override;
   void onPaceOver() noexcept override {}
-  void onDialed(net::Stream& stream, std::string_view early) noexcept override;
-  void onDialFailed(Errc why) noexcept override;
+  void onReached(net::Stream& upstream, std::string_view early) noexcept override;
+  void onNotReached(Errc why) noexcept override;
   void onTunnelEnd(Errc why) noexcept override;
   void onAssociationEnd(Errc why) noexcept override;
 
@@ -116,22 +114,16 @@ class SocksClient final : public net::StreamOwner,
   [[nodiscard]] socks::State readRequest() noexcept;
   void serve(const socks::Request& request) noexcept;
   [[nodiscard]] Errc admit() noexcept;
-  void seek(const socks::Address& address) noexcept;
   void associate(const socks::Address& claimed) noexcept;
-  void enterRoute(const plan::Route& route) noexcept;
-  void tryNext(Errc why) noexcept;
-  [[nodiscard]] bool dialTarget(Errc& why) noexcept;
-  void establish(net::Stream& upstream, std::string_view early) noexcept;
   [[nodiscard]] bool say(std::string_view message) noexcept;
   void refuse(Errc why) noexcept;
   void refuse(Errc why, socks::ReplyCode reply) noexcept;
   void end(Errc why, SocksEnd how) noexcept;
+  void account(Errc why) noexcept;
   void settle(Errc why) noexcept;
   void writeEnd(Errc why, std::uint64_t durationNs) noexcept;
   [[nodiscard]] const plan::Listener& listener() const noexcept;
   [[nodiscard]] const plan::Forward& forward() const noexcept;
-  [[nodiscard]] const plan::Pool& pool() const noexcept;
-  [[nodiscard]] const plan::Target& target() const noexcept;
 
   Context& context_;
   SocksClientOwner& owner_;
@@ -151,13 +143,10 @@ class SocksClient final : public net::StreamOwner,
   /// Whose password is being asked about; then who the client is.
   const plan::User* user_ = nullptr;
   Egress* egress_ = nullptr;
-  Dial* dial_ = nullptr;
   policy::Destination destination_;
-  const plan::Route* route_ = nullptr;
-  TargetTries tries_;
-  FlowStats stats_;
+  Passage passage_;
   std::uint64_t startNs_;
-  std::uint64_t reachedNs_ = 0;
+  bool isAccounted_ = false;
   std::optional<Tunnel> tunnel_;
   UdpAssociation* association_ = nullptr;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "balance/ejection.h"
 #include "balance/hash.h"
 #include "balance/pick.h"
 
@@ -37,6 +38,22 @@ bool TargetTries::next(Context& context, const plan::Plan& plan, const plan::Poo
   target.state->inFlight.fetch_add(1, std::memory_order_relaxed);
   stats.target = &context.shard(target.stats);
   stats.target->add(Counter::Active);
+  return true;
+}
+
+bool TargetTries::giveUp(Context& context, const plan::Plan& plan, const plan::Pool& pool, Errc why,
+                         FlowStats& stats) noexcept {
+  if (errcInfo(why).side == Side::Internal) {
+    // Our own shortage is not the target's failure, and another target would not help.
+    return false;
+  }
+  balance::onFailure(pool, *plan.targets[target_].state, context.loop.nowMs());
+  if (!hasLeft(pool)) {
+    return false;
+  }
+  stats.target->error(why);
+  stats.add(Counter::Retries);
+  release(plan, stats);
   return true;
 }
 

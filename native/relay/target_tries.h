@@ -22,6 +22,9 @@ class TargetTries {
   /// stats.target. False when there is none.
   [[nodiscard]] bool next(Context& context, const plan::Plan& plan, const plan::Pool& pool,
                           const net::SocketAddress& client, FlowStats& stats) noexcept;
+  /// The current target has failed, for `why`. True: that is counted, and another one may be tried.
+  [[nodiscard]] bool giveUp(Context& context, const plan::Plan& plan, const plan::Pool& pool,
+                            Errc why, FlowStats& stats) noexcept;
   /// The work at the current target has ended; what follows does not count for it.
   void release(const plan::Plan& plan, FlowStats& stats) noexcept;
 

@@ -46,17 +46,9 @@ void TcpRelay::connectNext() noexcept {
       return;
     }
     why = begun.error();
-    if (errcInfo(why).side == Side::Internal) {
-      // Our own shortage is not the target's failure, and another target would not help.
+    if (!tries_.giveUp(context_, plan_->plan(), pool(), why, stats_)) {
       break;
     }
-    balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-    if (!tries_.hasLeft(pool())) {
-      break;
-    }
-    stats_.target->error(why);
-    stats_.add(Counter::Retries);
-    tries_.release(plan_->plan(), stats_);
   }
   end(why);
 }
@@ -64,15 +56,11 @@ void TcpRelay::connectNext() noexcept {
 void TcpRelay::onConnectFailed(Errc why) noexcept {
   connectTimer_.cancel();
   upstream_.close();
-  balance::onFailure(pool(), *target().state, context_.loop.nowMs());
-  if (!tries_.hasLeft(pool())) {
+  if (tries_.giveUp(context_, plan_->plan(), pool(), why, stats_)) {
+    connectNext();
+  } else {
     end(why);
-    return;
   }
-  stats_.target->error(why);
-  stats_.add(Counter::Retries);
-  tries_.release(plan_->plan(), stats_);
-  connectNext();
 }
 
 /// The client's handshake is over.

@@ -70,7 +70,7 @@ bool readHost(const socks::Address& address, policy::Destination& out) noexcept 
 bool DatagramDesk::open() noexcept {
   for (std::uint8_t family = 0; family < 2; ++family) {
     const net::DatagramTraits traits{
-        .isIpv6 = family == 1, .isWildcard = false, .canSegment = false};
+        .local = {}, .isIpv6 = family == 1, .isWildcard = false, .canSegment = false};
     if (in[family] == nullptr) {
       in[family] = net::DatagramInbox::make(&traits);
     }

@@ -29,8 +29,9 @@ constexpr std::uint32_t kMaxTries = 4;
 /// One client's datagrams to one target. Made in the relay's slab, buried at the end of the turn it
 /// ends in.
 struct UdpSession final : public net::Source, public net::Disposable {
-  UdpSession(UdpRelay& owner, const net::DatagramPath& from, std::uint64_t pathHash) noexcept
-      : relay(owner), path(from), hash(pathHash), plan(owner.context_.current),
+  UdpSession(UdpRelay& owner, const UdpClient& from, const net::IpPort& to,
+             std::uint64_t clientHash) noexcept
+      : relay(owner), client(from), destination(to), hash(clientHash), plan(owner.context_.current),
         listener(owner.slot_->index) {}
 
   void onEvents(std::uint32_t) noexcept override { relay.onReplies(*this); }
@@ -48,7 +49,9 @@ struct UdpSession final : public net::Source, public net::Disposable {
   [[nodiscard]] bool awaitsReplies() const noexcept { return replies < responses; }
 
   UdpRelay& relay;
-  net::DatagramPath path;
+  UdpClient client;
+  /// Where the client sent to, as a PROXY header says; unknown: here.
+  net::IpPort destination;
   std::uint64_t hash;
   UniqueFd upstream;
   bool isEnded = false;
@@ -69,6 +72,9 @@ struct UdpSession final : public net::Source, public net::Disposable {
   upstream::PlanLease plan;
   std::uint32_t listener;
   std::uint32_t target = 0;
+  /// What each datagram to the target begins with.
+  std::array<char, net::kMaxSentDatagramHeaderBytes> prefaceBytes;
+  std::string_view preface;
 };
 
 UdpRelay::UdpRelay(Context& context, ListenerSlot& slot, UniqueFd socket) noexcept
@@ -87,6 +93,7 @@ void UdpRelay::readPlan() noexcept {
   const plan::Listener& listener = current->plan().listeners[slot_->index];
   stats_ = listener.stats;
   idleMs_ = listener.timeouts.idleMs;
+  headers_ = listener.proxyProtocol;
   // The configured bound is the process's; each worker holds its share.
   const std::size_t workers = stats_->shards().size();
   maxSessions_ = std::max<std::size_t>(1, (listener.maxSessions + workers - 1) / workers);
@@ -137,7 +144,7 @@ Result<UniqueFd> UdpRelay::connect(const net::SocketAddress& target, bool wantsR
 Errc UdpRelay::reach(UdpSession& session) noexcept {
   const plan::Plan& plan = session.plan->plan();
   const plan::Pool& pool = session.pool();
-  const net::SocketAddress client = session.path.client();
+  const net::SocketAddress client = session.client.address();
   std::array<std::uint32_t, kMaxTries> tried{};
   const std::uint32_t allowed = std::min(pool.retries + 1, kMaxTries);
   Errc failure = Errc::NoTarget;
@@ -173,8 +180,19 @@ Errc UdpRelay::reach(UdpSession& session) noexcept {
   return failure;
 }
 
+void UdpRelay::writePreface(UdpSession& session) noexcept {
+  const net::DatagramPath& path = session.client.path;
+  const std::uint16_t port = traits_.local.port();
+  const net::SocketAddress local = traits_.isWildcard ? path.local(port) : traits_.local;
+  session.preface = net::writeDatagramHeader(net::IpPort::of(session.client.address()),
+                                             session.destination.isKnown() ? session.destination
+                                                                           : net::IpPort::of(local),
+                                             session.prefaceBytes);
+}
+
 /// Null when there can be no session now; the reason has been counted.
-UdpSession* UdpRelay::begin(const net::DatagramPath& path, std::uint64_t hash) noexcept {
+UdpSession* UdpRelay::begin(const UdpClient& client, const net::IpPort& destination,
+                            std::uint64_t hash) noexcept {
   if (isClosed_) {
     onDropped(1);
     return nullptr;
@@ -182,7 +200,7 @@ UdpSession* UdpRelay::begin(const net::DatagramPath& path, std::uint64_t hash) n
   while (table_.size() >= maxSessions_) {
     evictOldest();
   }
-  UdpSession* session = slab_.make(*this, path, hash);
+  UdpSession* session = slab_.make(*this, client, destination, hash);
   if (session == nullptr) {
     context_.shard(stats_).error(Errc::OutOfMemory);
     return nullptr;
@@ -202,6 +220,9 @@ UdpSession* UdpRelay::begin(const net::DatagramPath& path, std::uint64_t hash) n
     session->stats.error(failure);
     slab_.destroy(session);
     return nullptr;
+  }
+  if (session->pool().proxyProtocol != ProxySend::Off) {
+    writePreface(*session);
   }
   session->stats.target = &context_.shard(session->targetPlan().stats);
   session->stats.add(Counter::Connections);
@@ -255,9 +276,8 @@ void UdpRelay::writeSessionLog(const UdpSession& session, Errc why) noexcept {
   if (log == upstream::ActivePlan::kNoLog) {
     return;
   }
-  const net::SocketAddress client = session.path.client();
   writeLog(context_, log, *session.stats.listener,
-           {.client = client,
+           {.client = session.client.address(),
             .listener = session.listenerPlan().name,
             .bytesIn = session.bytesIn,
             .bytesOut = session.bytesOut,
@@ -343,7 +363,7 @@ void UdpRelay::takeReplies(UdpSession& session, std::uint32_t count) noexcept {
     session.replies += parcel.datagrams();
     datagrams += parcel.datagrams();
     bytes += parcel.size;
-    while (!toClients_->add(parcel, &session.path)) {
+    while (!toClients_->add(parcel, &session.client.path)) {
       toClients_->flush(socket_.get());
     }
   }
@@ -396,7 +416,8 @@ void UdpRelay::countSent(UdpSession& session) noexcept {
 /// once. Returns the session that the rest of the client's datagrams belongs to, or null: drop
 /// them.
 UdpSession* UdpRelay::pushToTarget(UdpSession* session) noexcept {
-  const net::DatagramPath path = session->path;
+  const UdpClient client = session->client;
+  const net::IpPort destination = session->destination;
   const std::uint64_t hash = session->hash;
   for (int attempt = 0; attempt < 2 && session != nullptr; ++attempt) {
     const Errc failure = toTarget_->flush(session->upstream.get());
@@ -405,24 +426,31 @@ UdpSession* UdpRelay::pushToTarget(UdpSession* session) noexcept {
       return session;
     }
     onUnreachable(*session);
-    session = attempt == 0 ? begin(path, hash) : nullptr;
+    session = attempt == 0 ? begin(client, destination, hash) : nullptr;
   }
   toTarget_->discard();
   onDropped(toTarget_->takeTally().dropped);
   return nullptr;
 }
 
+/// Puts it into the outbox, which holds datagrams of the session alone; that may come to be another
+/// one, or null: it is dropped.
+void UdpRelay::put(UdpSession*& session, net::Parcel parcel) noexcept {
+  while (session != nullptr &&
+         !(session->preface.empty() ? toTarget_->add(parcel, nullptr)
+                                    : toTarget_->addBehind(session->preface, parcel))) {
+    session = pushToTarget(session);
+  }
+  if (session == nullptr) {
+    onDropped(parcel.datagrams());
+  }
+}
+
 void UdpRelay::sendToTarget(UdpSession& addressed) noexcept {
   UdpSession* session = &addressed;
   std::uint8_t slot = std::exchange(session->first, kNoSlot);
   for (; slot != kNoSlot; slot = following_[slot]) {
-    net::Parcel parcel = fromClients_->parcel(slot);
-    while (session != nullptr && !toTarget_->add(parcel, nullptr)) {
-      session = pushToTarget(session);
-    }
-    if (session == nullptr) {
-      onDropped(parcel.datagrams());
-    }
+    put(session, fromClients_->parcel(slot));
   }
   if (session != nullptr) {
     static_cast<void>(pushToTarget(session));
@@ -446,17 +474,17 @@ void UdpRelay::assign(UdpSession& session, std::uint32_t slot) noexcept {
 void UdpRelay::sort(std::uint32_t count) noexcept {
   UdpSession* session = nullptr;
   for (std::uint32_t slot = 0; slot < count; ++slot) {
-    const net::DatagramPath path = fromClients_->path(slot);
+    const UdpClient client{.path = fromClients_->path(slot), .named = {}};
     // Nobody can be answered at port 0.
-    if (path.port() == 0 || fromClients_->parcel(slot).isTruncated) {
+    if (client.path.port() == 0 || fromClients_->parcel(slot).isTruncated) {
       onDropped(1);
       continue;
     }
-    if (session == nullptr || !(session->path == path)) {
-      const std::uint64_t hash = path.hash(seed_);
-      session = table_.find(path, hash);
+    if (session == nullptr || !(session->client == client)) {
+      const std::uint64_t hash = client.hash(seed_);
+      session = table_.find(client, hash);
       if (session == nullptr) {
-        session = begin(path, hash);
+        session = begin(client, {}, hash);
       }
     }
     if (session != nullptr) {
@@ -465,12 +493,91 @@ void UdpRelay::sort(std::uint32_t count) noexcept {
   }
 }
 
+/// Whom a trusted proxy's datagram speaks for, which goes on without what says so. False: it must be
+/// dropped, and has been counted.
+bool UdpRelay::takeHeader(net::Parcel& datagram, UdpClient& client,
+                          net::IpPort& destination) noexcept {
+  net::ProxyHeader header;
+  const net::ProxyHeaderState state =
+      net::readDatagramHeader({datagram.data, datagram.size}, header);
+  if (state == net::ProxyHeaderState::Absent && headers_ == ProxyAccept::Optional) {
+    return true;
+  }
+  if (state != net::ProxyHeaderState::Done) {
+    context_.shard(stats_).error(Errc::ProxyHeaderBad);
+    return false;
+  }
+  datagram.data += header.bytes;
+  datagram.size -= static_cast<std::uint32_t>(header.bytes);
+  if (header.source.isKnown()) {
+    // IPv4-mapped addresses are IPv4, so that a client has one session.
+    client.named = net::IpPort::of(header.source.socketAddress());
+    destination = header.destination;
+  }
+  return true;
+}
+
+/// The session of `client`, for the outbox to be filled for. `session`, if any, is whom it holds
+/// datagrams of until now.
+UdpSession* UdpRelay::turnTo(UdpSession* session, const UdpClient& client,
+                             const net::IpPort& destination) noexcept {
+  if (session != nullptr && session->client == client) {
+    return session;
+  }
+  if (session != nullptr) {
+    static_cast<void>(pushToTarget(session));
+  }
+  const std::uint64_t hash = client.hash(seed_);
+  session = table_.find(client, hash);
+  if (session == nullptr) {
+    return begin(client, destination, hash);
+  }
+  touch(*session);
+  return session;
+}
+
+/// The same as sort() and sendToTarget() where proxies may speak for others: each datagram, of a run
+/// too, says for itself whose it is.
+void UdpRelay::relaySpokenFor(std::uint32_t count) noexcept {
+  // Once closed, the current plan knows nothing of this listener, and only sessions keep it open.
+  const plan::Listener& listener =
+      isClosed_ ? oldest_->listenerPlan() : context_.current->plan().listeners[slot_->index];
+  UdpSession* session = nullptr;
+  for (std::uint32_t slot = 0; slot < count; ++slot) {
+    const net::DatagramPath path = fromClients_->path(slot);
+    net::Parcel run = fromClients_->parcel(slot);
+    if (path.port() == 0 || run.isTruncated) {
+      onDropped(run.datagrams());
+      continue;
+    }
+    const bool isTrusted = listener.trusts(path.client().ipBytes());
+    do {
+      net::Parcel datagram = run.takeFirst();
+      UdpClient client{.path = path, .named = {}};
+      net::IpPort destination;
+      if (!isTrusted || takeHeader(datagram, client, destination)) {
+        session = turnTo(session, client, destination);
+        if (session != nullptr) {
+          put(session, datagram);
+        }
+      }
+    } while (run.size > 0);
+  }
+  if (session != nullptr) {
+    static_cast<void>(pushToTarget(session));
+  }
+}
+
 void UdpRelay::receiveFromClients() noexcept {
   for (int i = 0; i < kBatchesPerTurn && socket_.isOpen(); ++i) {
     const net::Received received =
         fromClients_->receive(socket_.get(), 0, net::DatagramInbox::kSlots);
     addressedCount_ = 0;
-    sort(received.count);
+    if (headers_ != ProxyAccept::Off) {
+      relaySpokenFor(received.count);
+    } else {
+      sort(received.count);
+    }
     for (std::uint32_t n = 0; n < addressedCount_; ++n) {
       if (addressed_[n]->first != kNoSlot) {
         sendToTarget(*addressed_[n]);

@@ -1,7 +1,8 @@
 // Layer 4, UDP: one listening socket of one worker and the sessions of the clients that speak to
 // it. A session ties a client (and the local address that it spoke to) to a target by an upstream
 // socket of its own; it keeps the plan it began with. The table is bounded: the session used least
-// recently goes.
+// recently goes. Behind proxies that say in PROXY headers whom they speak for, each of those is a
+// client.
 //
 // Datagrams are taken in batches, sent on grouped by session; the replies of all sessions that came
 // in one turn leave together at its end. Lives on its worker until the listener is closed and the
@@ -53,12 +54,20 @@ class UdpRelay final : public Flow, public net::Source, public net::TimerOwner {
   void sort(std::uint32_t count) noexcept;
   void assign(UdpSession& session, std::uint32_t slot) noexcept;
   void sendToTarget(UdpSession& session) noexcept;
+  void relaySpokenFor(std::uint32_t count) noexcept;
+  [[nodiscard]] bool takeHeader(net::Parcel& datagram, UdpClient& client,
+                                net::IpPort& destination) noexcept;
+  [[nodiscard]] UdpSession* turnTo(UdpSession* session, const UdpClient& client,
+                                   const net::IpPort& destination) noexcept;
+  void put(UdpSession*& session, net::Parcel parcel) noexcept;
   [[nodiscard]] UdpSession* pushToTarget(UdpSession* session) noexcept;
   void countSent(UdpSession& session) noexcept;
   void dropChain(UdpSession& session) noexcept;
 
   // Sessions.
-  [[nodiscard]] UdpSession* begin(const net::DatagramPath& path, std::uint64_t hash) noexcept;
+  [[nodiscard]] UdpSession* begin(const UdpClient& client, const net::IpPort& destination,
+                                  std::uint64_t hash) noexcept;
+  void writePreface(UdpSession& session) noexcept;
   [[nodiscard]] Errc reach(UdpSession& session) noexcept;
   [[nodiscard]] Result<UniqueFd> connect(const net::SocketAddress& target, bool wantsRuns) noexcept;
   void touch(UdpSession& session) noexcept;
@@ -92,6 +101,7 @@ class UdpRelay final : public Flow, public net::Source, public net::TimerOwner {
   std::uint64_t readVersion_ = 0;
   std::uint64_t idleMs_ = 0;
   std::size_t maxSessions_ = 0;
+  ProxyAccept headers_ = ProxyAccept::Off;
 
   bool isClosed_ = false;
   bool isFinished_ = false;

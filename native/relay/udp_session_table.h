@@ -1,4 +1,4 @@
-// Finds a UDP session by its path: open addressing with linear probing, so that a look-up is one or
+// Finds a UDP session by its client: open addressing with linear probing, so that a look-up is one or
 // two cache lines. A deletion shifts what follows back, so there are no tombstones and no decay
 // under churn. Grows by doubling, never shrinks. Belongs to one relay; not thread-safe.
 #pragma once
@@ -9,17 +9,17 @@
 #include <new>
 #include <utility>
 
-#include "net/datagram.h"
+#include "relay/udp_client.h"
 
 namespace sluice::relay {
 
-/// `Session` has `path` and `hash`, which is path.hash(seed).
+/// `Session` has `client` and `hash`, which is client.hash(seed).
 template<typename Session>
 class UdpSessionTable {
  public:
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  [[nodiscard]] Session* find(const net::DatagramPath& path, std::uint64_t hash) const noexcept {
+  [[nodiscard]] Session* find(const UdpClient& client, std::uint64_t hash) const noexcept {
     if (size_ == 0) {
       return nullptr;
     }
@@ -28,13 +28,13 @@ class UdpSessionTable {
       if (cell.session == nullptr) {
         return nullptr;
       }
-      if (cell.hash == hash && cell.session->path == path) {
+      if (cell.hash == hash && cell.session->client == client) {
         return cell.session;
       }
     }
   }
 
-  /// The path is not in the table. False when the machine is out of memory.
+  /// The client is not in the table. False when the machine is out of memory.
   [[nodiscard]] bool insert(Session& session) noexcept {
     // At most half full: probe sequences stay short.
     if ((!cells_ || (size_ + 1) * 2 > mask_ + 1) && !grow()) {

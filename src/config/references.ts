@@ -228,11 +228,16 @@ function checkDatagrams(
       continue;
     reported.add(poolName);
     const pool = asMap(pools[poolName]);
-    for (const key of ['tls', 'proxyProtocol']) {
-      if (pool[key] === undefined || pool[key] === 'off') continue;
-      report(['pools', poolName, key], {
-        expected: `no ${key}: the udp listener ${name} uses this pool`,
-        received: show(pool[key]),
+    if (pool.tls !== undefined) {
+      report(['pools', poolName, 'tls'], {
+        expected: `no tls: the udp listener ${name} uses this pool`,
+        received: show(pool.tls),
+      });
+    }
+    if (pool.proxyProtocol === 'v1') {
+      report(['pools', poolName, 'proxyProtocol'], {
+        expected: `v2 or off: version 1 knows no datagrams, and the udp listener ${name} uses this pool`,
+        received: show(pool.proxyProtocol),
       });
     }
     targetsOf(pool).forEach(({ at, written }) => {

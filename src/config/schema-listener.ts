@@ -125,15 +125,18 @@ const trustedProxies = (what: string) =>
     .describe(what)
     .meta({ examples: [['10.0.0.0/8', '::1']] });
 
-const proxyProtocol = () =>
+const CONNECTIONS_BEGIN =
+  'Whether connections from `trustedProxies` begin with a PROXY header (version 1 or 2) that names the client. `required`: one without is closed. Nobody else is believed.';
+const DATAGRAMS_BEGIN =
+  'Whether each datagram from `trustedProxies` begins with a PROXY header (version 2) that names the client; one proxy may speak for many from one port. `required`: a datagram without is dropped. Nobody else is believed.';
+
+const proxyProtocol = (what = CONNECTIONS_BEGIN) =>
   choice(PROXY_ACCEPTS, {
-    v1: 'both versions are understood: required, or optional',
-    v2: 'both versions are understood: required, or optional',
+    v1: 'the version is not chosen here: required, or optional',
+    v2: 'the version is not chosen here: required, or optional',
   })
     .prefault('off')
-    .describe(
-      'Whether connections from `trustedProxies` begin with a PROXY header (version 1 or 2) that names the client. `required`: one without is closed. Nobody else is believed.',
-    );
+    .describe(what);
 
 /** What http and https listeners have in common. */
 function httpKeys(context: AddressContext) {
@@ -262,6 +265,8 @@ export function udpListener(context: AddressContext) {
       .literal('udp')
       .describe('Any protocol over UDP, balanced by client address and port (a session).'),
     pool: poolName().describe('Where datagrams go.'),
+    trustedProxies: trustedProxies('Clients whose PROXY headers are believed.'),
+    proxyProtocol: proxyProtocol(DATAGRAMS_BEGIN),
     idleTimeout: duration()
       .prefault('30s')
       .describe('A session is forgotten after nothing moved in either direction for this long.'),

@@ -113,7 +113,7 @@ function pool(context: AddressContext) {
     proxyProtocol: choice(PROXY_SENDS)
       .prefault('off')
       .describe(
-        'Begins connections to targets with a PROXY header that names the client. Such a connection serves one client alone and is not kept.',
+        'Begins connections to targets, and each datagram to them, with a PROXY header that names the client. Such a connection serves one client alone and is not kept. Datagrams know `v2` alone.',
       ),
   });
 }

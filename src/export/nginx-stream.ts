@@ -69,7 +69,7 @@ function server(place: NamedListener<FlowListener>, context: StreamContext): str
     ...secure.lines,
     ...(listener.protocol === 'tcp'
       ? tcp({ ...place, listener }, context)
-      : udp(path, listener, notes)),
+      : udp({ ...place, listener }, context)),
     ...(pools.some(({ targets }) => targets.length > 1)
       ? [`proxy_next_upstream_tries ${tries};`]
       : []),
@@ -154,8 +154,21 @@ function wayTo(name: string, pool: PoolConfig, settings: ExportSettings, notes: 
   ];
 }
 
-function udp(path: string, { maxSessions, responses }: UdpListenerConfig, notes: Notes): string[] {
+function udp(
+  { path, listener }: NamedListener<UdpListenerConfig>,
+  { config, notes }: StreamContext,
+): string[] {
+  const { maxSessions, responses, proxyProtocol, pool } = listener;
   return [
+    ...(proxyProtocol === 'off'
+      ? []
+      : notes.warn(
+          `${path}.proxyProtocol`,
+          'nginx reads no PROXY headers of datagrams: they go on to the targets',
+        )),
+    ...(poolOf(config, pool).proxyProtocol === 'off'
+      ? []
+      : notes.warn(`pools.${pool}.proxyProtocol`, 'nginx puts no PROXY headers before datagrams')),
     ...(maxSessions === DEFAULT_UDP.maxSessions
       ? []
       : notes.warn(`${path}.maxSessions`, 'nginx bounds sessions by its connections alone')),

@@ -62,7 +62,7 @@ export interface PlanListener {
   readonly serverTls: number | null;
   /** Position in the plan's forwards; null unless the protocol is forward. */
   readonly forward: number | null;
-  /** Whether connections from trustedProxies begin with a PROXY header. */
+  /** Whether connections from trustedProxies begin with a PROXY header; udp: each datagram. */
   readonly proxyProtocol: ProxyAccept;
   /** Open connections over all workers; the newest beyond is refused. 0 = unlimited. */
   readonly maxConnections: number;
@@ -224,7 +224,7 @@ export interface PlanPool {
   readonly idleMs: number;
   /** http: idle upstream connections kept per target and worker. */
   readonly maxIdle: number;
-  /** The PROXY header that connections to targets begin with; such connections are not kept. */
+  /** The PROXY header that connections to targets begin with, which are not kept; udp: each datagram. */
   readonly proxyProtocol: ProxySend;
   /**
    * `direct`: the pool of a forward proxy that connects by itself; its one target stands for all destinations and its

@@ -35,11 +35,13 @@ import { tlsClientCertificates } from './cases/tls-client-certificates.ts';
 import { tlsTermination } from './cases/tls-termination.ts';
 import { tlsUpstream } from './cases/tls-upstream.ts';
 import { udpRelay } from './cases/udp.ts';
+import { udpProxyProtocol } from './cases/udp-proxy-protocol.ts';
 
 export const FEATURES: readonly Feature[] = [
   tcp,
   tcpConnections,
   udpRelay,
+  udpProxyProtocol,
   httpConnections,
   httpBodies,
   httpResponses,

@@ -3,13 +3,12 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "test/http/guarded.h"
 #include "test/test.h"
+#include "test/vectors.h"
 
 using namespace sluice;
 using namespace sluice::net;
@@ -18,51 +17,10 @@ namespace {
 
 constexpr const char* kVectors = "test/vectors/proxy-header.txt";
 
-struct Vector {
-  int line = 0;
-  std::vector<std::string> fields;
-};
-
-std::vector<Vector> readVectors(const std::string& what) {
-  std::vector<Vector> all;
-  std::ifstream file(kVectors);
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    std::vector<std::string> fields;
-    std::istringstream stream(line);
-    for (std::string field; std::getline(stream, field, '\t');) {
-      fields.push_back(field);
-    }
-    if (!fields.empty() && fields[0] == what) {
-      all.push_back({number, fields});
-    }
-  }
+std::vector<test::Vector> vectorsOf(const std::string& what) {
+  std::vector<test::Vector> all = test::readVectors("proxy-header");
+  std::erase_if(all, [&](const test::Vector& vector) { return vector.at(0) != what; });
   return all;
-}
-
-std::string unescape(std::string_view text) {
-  if (text == "''") {
-    return {};
-  }
-  const auto byteAt = [&](std::size_t at) {
-    return static_cast<char>(std::stoi(std::string(text.substr(at, 2)), nullptr, 16));
-  };
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\') {
-      out += text[i];
-    } else if (text[i + 1] == 'x') {
-      out += byteAt(i + 2);
-      i += 3;
-    } else if (text[i + 1] == '*') {
-      const std::size_t end = text.find(';', i);
-      out.append(std::stoul(std::string(text.substr(i + 4, end - i - 4))), byteAt(i + 2));
-      i = end;
-    } else {
-      out += text[++i];
-    }
-  }
-  return out;
 }
 
 std::string textOf(const IpPort& address) {
@@ -70,9 +28,11 @@ std::string textOf(const IpPort& address) {
   return {text, address.socketAddress().format(text)};
 }
 
-std::string read(std::string_view input) {
+using Reader = ProxyHeaderState (*)(std::string_view, ProxyHeader&) noexcept;
+
+std::string read(std::string_view input, Reader reader = readProxyHeader) {
   ProxyHeader header;
-  switch (readProxyHeader(input, header)) {
+  switch (reader(input, header)) {
   case ProxyHeaderState::Partial:
     return "more";
   case ProxyHeaderState::Absent:
@@ -104,10 +64,10 @@ IpPort addressOf(const std::string& text) {
 } // namespace
 
 TEST("PROXY headers are read as the shared vectors say, and no byte beyond them") {
-  const std::vector<Vector> vectors = readVectors("read");
+  const std::vector<test::Vector> vectors = vectorsOf("read");
   CHECK(vectors.size() > 150);
   for (const auto& [line, fields] : vectors) {
-    const test::Guarded guarded(unescape(fields[1]));
+    const test::Guarded guarded(fields[1]);
     const std::string actual = read(guarded.text());
     if (actual != fields[2]) {
       test::fail(kVectors, line, "gave " + actual);
@@ -116,8 +76,8 @@ TEST("PROXY headers are read as the shared vectors say, and no byte beyond them"
 }
 
 TEST("PROXY headers ask for more at every cut") {
-  for (const auto& [line, fields] : readVectors("read")) {
-    const std::string input = unescape(fields[1]);
+  for (const auto& [line, fields] : vectorsOf("read")) {
+    const std::string& input = fields[1];
     const std::size_t length = std::strtoul(fields[2].c_str(), nullptr, 10);
     for (std::size_t cut = 0; cut < std::min<std::size_t>(length, 400); ++cut) {
       const test::Guarded guarded(std::string_view(input).substr(0, cut));
@@ -129,14 +89,39 @@ TEST("PROXY headers ask for more at every cut") {
 }
 
 TEST("PROXY headers are written as the shared vectors say") {
-  const std::vector<Vector> vectors = readVectors("write");
+  const std::vector<test::Vector> vectors = vectorsOf("write");
   CHECK(vectors.size() > 10);
   for (const auto& [line, fields] : vectors) {
     std::array<char, kMaxSentProxyHeaderBytes> into;
     const ProxySend version = fields[1] == "v1" ? ProxySend::V1 : ProxySend::V2;
     const std::string_view written =
         writeProxyHeader(version, addressOf(fields[2]), addressOf(fields[3]), into);
-    if (written != unescape(fields[4])) {
+    if (written != fields[4]) {
+      test::fail(kVectors, line, "gave " + std::string(written));
+    }
+  }
+}
+
+TEST("PROXY headers of datagrams are read as the shared vectors say, and no byte beyond them") {
+  const std::vector<test::Vector> vectors = vectorsOf("datagram");
+  CHECK(vectors.size() > 20);
+  for (const auto& [line, fields] : vectors) {
+    const test::Guarded guarded(fields[1]);
+    const std::string actual = read(guarded.text(), readDatagramHeader);
+    if (actual != fields[2]) {
+      test::fail(kVectors, line, "gave " + actual);
+    }
+  }
+}
+
+TEST("PROXY headers of datagrams are written as the shared vectors say") {
+  const std::vector<test::Vector> vectors = vectorsOf("write-datagram");
+  CHECK(vectors.size() > 3);
+  for (const auto& [line, fields] : vectors) {
+    std::array<char, kMaxSentDatagramHeaderBytes> into;
+    const std::string_view written =
+        writeDatagramHeader(addressOf(fields[1]), addressOf(fields[2]), into);
+    if (written != fields[3]) {
       test::fail(kVectors, line, "gave " + std::string(written));
     }
   }

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "plan/plan.h"
-#include "test/policy/vectors.h"
 #include "test/test.h"
+#include "test/vectors.h"
 
 using namespace sluice;
 using namespace sluice::plan;

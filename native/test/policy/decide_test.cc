@@ -6,8 +6,8 @@
 #include <string>
 
 #include "plan/plan.h"
-#include "test/policy/vectors.h"
 #include "test/test.h"
+#include "test/vectors.h"
 
 using namespace sluice;
 using namespace sluice::policy;

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "test/policy/vectors.h"
 #include "test/test.h"
+#include "test/vectors.h"
 
 using namespace sluice;
 using namespace sluice::policy;

@@ -3,14 +3,13 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "socks/outcome.h"
 #include "test/http/guarded.h"
 #include "test/test.h"
+#include "test/vectors.h"
 
 using namespace sluice;
 using namespace sluice::socks;
@@ -19,35 +18,9 @@ namespace {
 
 constexpr const char* kVectors = "test/vectors/socks.txt";
 
-std::string unescape(std::string_view text) {
-  if (text == "''") {
-    return {};
-  }
-  const auto byteAt = [&](std::size_t at) {
-    return static_cast<char>(std::stoi(std::string(text.substr(at, 2)), nullptr, 16));
-  };
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\') {
-      out += text[i];
-    } else if (text[i + 1] == 'x') {
-      out += byteAt(i + 2);
-      i += 3;
-    } else if (text[i + 1] == '*') {
-      const std::size_t end = text.find(';', i);
-      out.append(std::stoul(std::string(text.substr(i + 4, end - i - 4))), byteAt(i + 2));
-      i = end;
-    } else {
-      out += text[++i];
-    }
-  }
-  return out;
-}
-
 struct Vector {
   int line = 0;
   std::string kind;
-  /// Unescaped.
   std::vector<std::string> fields;
 };
 
@@ -61,18 +34,10 @@ Kind kindOf(const Vector& vector) {
 
 std::vector<Vector> readVectors(Kind kind) {
   std::vector<Vector> all;
-  std::ifstream file(kVectors);
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (line.empty() || line[0] == '#') {
-      continue;
-    }
-    Vector vector{.line = number, .kind = {}, .fields = {}};
-    std::istringstream stream(line);
-    std::getline(stream, vector.kind, '\t');
-    for (std::string field; std::getline(stream, field, '\t');) {
-      vector.fields.push_back(unescape(field));
-    }
+  for (const test::Vector& read : test::readVectors("socks")) {
+    const Vector vector{.line = read.line,
+                        .kind = read.at(0),
+                        .fields = {read.fields.begin() + 1, read.fields.end()}};
     if (kindOf(vector) == kind) {
       all.push_back(vector);
     }

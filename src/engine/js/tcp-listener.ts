@@ -60,8 +60,10 @@ class TcpListener implements Listening {
     if (this.#server.listening) this.#server.close();
   }
 
+  /** Who has not said enough to be given a target has nothing to lose. */
   drain(): void {
     this.retire();
+    for (const flow of this.#flows) if (flow.isOpening) flow.destroy();
   }
 
   destroy(): void {
@@ -114,6 +116,10 @@ class TcpFlow {
       onReady: (opened) => this.#onReady(opened),
       onFailed: (code) => this.#end(code),
     });
+  }
+
+  get isOpening(): boolean {
+    return this.#pool === null;
   }
 
   start(): void {

@@ -1,11 +1,14 @@
 // A udp listener: one socket that all clients speak to, and the table that says whose datagrams belong to which
 // session. The table is bounded; the least recently used session makes room. Replies leave from the listener's
-// socket. On a wildcard address the kernel chooses the source of replies: node:dgram has no IP_PKTINFO. Main thread.
+// socket. On a wildcard address the kernel chooses the source of replies, and where a client spoke to is the wildcard:
+// node:dgram has no IP_PKTINFO. Main thread.
 import type dgram from 'node:dgram';
 import type { SocketAddress } from '../../contract/address.ts';
-import { clientName, plainHost } from '../shared/client-address.ts';
+import type { ErrorCode } from '../../contract/codes.ts';
+import { clientName, type IpPort, plainHost } from '../shared/client-address.ts';
 import { type Listening, listenFailure } from '../shared/listening.ts';
 import type { LiveListener } from '../shared/live-plan.ts';
+import { readDatagramHeader, writeDatagramHeader } from '../shared/proxy-header.ts';
 import { UdpSession } from './udp-session.ts';
 import { bindDatagram, createDatagramSocket, hasRoom } from './udp-socket.ts';
 
@@ -21,11 +24,18 @@ export async function listenUdp(listener: LiveListener): Promise<Listening> {
   }
 }
 
+/** Who a datagram is from, where they sent it, and what they sent. */
+interface Sent {
+  readonly source: IpPort;
+  readonly destination: IpPort;
+  readonly bytes: Buffer;
+}
+
 class UdpListener implements Listening {
   readonly address: SocketAddress;
   readonly closed: Promise<void>;
   readonly #socket: dgram.Socket;
-  /** By client; iterates from the least to the most recently used. */
+  /** By whoever sends and whom that speaks for; iterates from the least to the most recently used. */
   readonly #sessions = new Map<string, UdpSession>();
   #listener: LiveListener;
   #isDraining = false;
@@ -72,23 +82,39 @@ class UdpListener implements Listening {
   }
 
   #onDatagram(bytes: Buffer, from: dgram.RemoteInfo): void {
-    const key = `${from.address}|${from.port}`;
+    const sent = this.#read(bytes, from);
+    if (typeof sent === 'string') {
+      this.#listener.stats.error(sent);
+      return;
+    }
+    const key = `${from.address}|${from.port}|${sent.source.host}|${sent.source.port}`;
     const session = this.#sessions.get(key);
     if (session === undefined) {
-      this.#begin(key, from)?.send(bytes);
+      this.#begin(key, from, sent)?.send(sent.bytes);
       return;
     }
     this.#sessions.delete(key);
     this.#sessions.set(key, session);
-    session.send(bytes);
+    session.send(sent.bytes);
   }
 
-  #begin(key: string, from: dgram.RemoteInfo): UdpSession | null {
+  /** Or why it must be dropped. */
+  #read(bytes: Buffer, { address, port }: dgram.RemoteInfo): Sent | ErrorCode {
+    const own = { host: plainHost(this.address.host), port: this.address.port };
+    const plain = { source: { host: plainHost(address), port }, destination: own, bytes };
+    const { proxyProtocol } = this.#listener.plan;
+    if (proxyProtocol === 'off' || !this.#listener.isTrusted(plain.source.host)) return plain;
+    const header = readDatagramHeader(bytes);
+    if (header.kind === 'header')
+      return { ...plain, ...header.addresses, bytes: bytes.subarray(header.length) };
+    return header.kind === 'absent' && proxyProtocol === 'optional' ? plain : 'proxy_header_bad';
+  }
+
+  #begin(key: string, from: dgram.RemoteInfo, { source, destination }: Sent): UdpSession | null {
     const listener = this.#listener;
     const { pool, plan } = listener;
     if (this.#isDraining || pool === null) return null;
-    const clientHost = plainHost(from.address);
-    const target = pool.pick(clientHost, []);
+    const target = pool.pick(source.host, []);
     if (target === null) {
       listener.stats.error('no_target');
       pool.stats.error('no_target');
@@ -99,7 +125,8 @@ class UdpListener implements Listening {
       leastRecent?.end('session_evicted');
     }
     const session = new UdpSession({
-      clientName: clientName(clientHost, from.port),
+      clientName: clientName(source.host, source.port),
+      preface: pool.plan.proxyProtocol === 'off' ? null : writeDatagramHeader(source, destination),
       listener,
       pool,
       target,

@@ -16,6 +16,8 @@ const EARLY_LIMIT = 64;
 
 export interface UdpSessionOptions {
   readonly clientName: string;
+  /** What each datagram to the target begins with; null: nothing. */
+  readonly preface: Buffer | null;
   readonly listener: LiveListener;
   readonly pool: LivePool;
   readonly target: LiveTarget;
@@ -95,7 +97,8 @@ export class UdpSession {
       stats.add('datagrams_in');
       stats.add('bytes_in', bytes.length);
     }
-    this.#socket.send(bytes, this.#onSent);
+    const { preface } = this.#options;
+    this.#socket.send(preface === null ? bytes : [preface, bytes], this.#onSent);
   }
 
   readonly #onSent = (error: Error | null): void => {

@@ -1,12 +1,18 @@
 // What a client asks for in the first message of a TLS handshake, read without taking part in it (RFC 8446, sections
-// 4.1.2 and 5.1; RFC 6066, section 3; RFC 7301). Of an encrypted ClientHello (ECH) this is the outer one. The same in
-// C++ is native/tls/client_hello; test/vectors/client-hello.txt binds both. Pure.
+// 4.1.2, 4.2 and 5.1; RFC 6066, section 3; RFC 7301). Of an encrypted ClientHello (ECH) this is the outer one. The same
+// in C++ is native/tls/client_hello, but for what chooses among certificates, which OpenSSL does there;
+// test/vectors/client-hello.txt binds both. Pure.
 
 export interface ClientHello {
   /** Lower-case, without trailing dot; '' when no name is asked for. */
   readonly serverName: string;
   /** Protocols in the order of preference, as latin1 text; empty when none is offered. */
   readonly alpn: readonly string[];
+  /** By their numbers (IANA): what the client can do, in its order; what is malformed is left out. */
+  readonly cipherSuites: readonly number[];
+  readonly signatureSchemes: readonly number[];
+  /** Those of the extension: TLS 1.3 is nowhere else. */
+  readonly versions: readonly number[];
 }
 
 /** `more`: it may become a ClientHello. `alien`: it begins with no record of a handshake. `bad`: it is malformed. */
@@ -25,7 +31,9 @@ const RANDOM = 32;
 const MAX_SESSION_ID = 32;
 const MAX_SERVER_NAME = 255;
 const SERVER_NAME_EXTENSION = 0;
+const SIGNATURES_EXTENSION = 13;
 const ALPN_EXTENSION = 16;
+const VERSIONS_EXTENSION = 43;
 
 /** `input`: all that the client has sent. */
 export function readClientHello(input: Buffer): HelloOutcome {
@@ -100,15 +108,20 @@ function readBody(body: Buffer): ClientHello | null {
     compressions.length > 0;
   if (fields.isShort || !isFine) return null;
   // Before TLS 1.3 a client may say nothing more.
-  if (fields.isEmpty) return { serverName: '', alpn: [] };
+  const cipherSuites = numbersIn(ciphers);
+  if (fields.isEmpty)
+    return { serverName: '', alpn: [], cipherSuites, signatureSchemes: [], versions: [] };
   const extensions = fields.take(fields.number(2));
-  return fields.isShort || !fields.isEmpty ? null : readExtensions(extensions);
+  const read = fields.isShort || !fields.isEmpty ? null : readExtensions(extensions);
+  return read === null ? null : { ...read, cipherSuites };
 }
 
-function readExtensions(extensions: Buffer): ClientHello | null {
+function readExtensions(extensions: Buffer): Omit<ClientHello, 'cipherSuites'> | null {
   const fields = new Fields(extensions);
   let serverName: string | null = null;
   let alpn: string[] | null = null;
+  let signatureSchemes: number[] = [];
+  let versions: number[] = [];
   while (!fields.isEmpty) {
     const type = fields.number(2);
     const extension = fields.take(fields.number(2));
@@ -121,9 +134,24 @@ function readExtensions(extensions: Buffer): ClientHello | null {
       if (alpn !== null) return null;
       alpn = readProtocols(extension);
       if (alpn === null) return null;
+    } else if (type === SIGNATURES_EXTENSION) {
+      signatureSchemes = readNumbers(extension, 2);
+    } else if (type === VERSIONS_EXTENSION) {
+      versions = readNumbers(extension, 1);
     }
   }
-  return { serverName: serverName ?? '', alpn: alpn ?? [] };
+  return { serverName: serverName ?? '', alpn: alpn ?? [], signatureSchemes, versions };
+}
+
+/** A list of numbers of two bytes, its length in front in `size` bytes. */
+function readNumbers(extension: Buffer, size: 1 | 2): number[] {
+  const outer = new Fields(extension);
+  const list = outer.take(outer.number(size));
+  return outer.isShort || !outer.isEmpty ? [] : numbersIn(list);
+}
+
+function numbersIn(list: Buffer): number[] {
+  return Array.from({ length: Math.floor(list.length / 2) }, (_, i) => list.readUInt16BE(2 * i));
 }
 
 /** A list of one host name. null: it is malformed, or no host name. */

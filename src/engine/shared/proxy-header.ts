@@ -13,7 +13,7 @@ export type ProxyHeader =
       readonly kind: 'header';
       /** What follows belongs to the client. */
       readonly length: number;
-      /** null: it speaks for the proxy itself, or of what is not TCP over IP. */
+      /** null: it speaks for the proxy itself, or of what is not a connection over IP (datagrams: what is not IP). */
       readonly addresses: { readonly source: IpPort; readonly destination: IpPort } | null;
     };
 
@@ -31,6 +31,8 @@ const FIXED = 16;
 /** By family: unspecified, IPv4, IPv6, unix. */
 const ADDRESS_LENGTHS = [0, 12, 36, 216] as const;
 const CRC32C = 0x03;
+const STREAM = 1;
+const DATAGRAM = 2;
 
 /** `input`: all that has arrived. */
 export function readProxyHeader(input: Buffer): ProxyHeader {
@@ -40,6 +42,17 @@ export function readProxyHeader(input: Buffer): ProxyHeader {
   if (start.compare(input, 0, common, 0, common) !== 0) return ABSENT;
   if (common < start.length) return MORE;
   return isText ? readText(input) : readBinary(input);
+}
+
+/**
+ * The header that a datagram begins with; `datagram` is all of it, so there is never more to come. Version 2 alone: the
+ * first knows no datagrams. Clients that came over TCP may be spoken for, as where DNS goes on as datagrams.
+ */
+export function readDatagramHeader(datagram: Buffer): ProxyHeader {
+  if (datagram.subarray(0, TEXT_START.length).equals(TEXT_START)) return BAD;
+  if (!datagram.subarray(0, SIGNATURE.length).equals(SIGNATURE)) return ABSENT;
+  const header = readBinary(datagram, [STREAM, DATAGRAM]);
+  return header.kind === 'more' ? BAD : header;
 }
 
 function readText(input: Buffer): ProxyHeader {
@@ -69,7 +82,8 @@ function normalHost(host: string): string {
   return plainHost(new net.SocketAddress({ family: 'ipv6', address: host }).address);
 }
 
-function readBinary(input: Buffer): ProxyHeader {
+/** `transports`: those whose clients are told; of others nothing is known. */
+function readBinary(input: Buffer, transports: readonly number[] = [STREAM]): ProxyHeader {
   const versionAndCommand = input[12] ?? 0x20;
   const command = versionAndCommand & 0xf;
   if (versionAndCommand >> 4 !== 2 || command > 1) return BAD;
@@ -78,7 +92,8 @@ function readBinary(input: Buffer): ProxyHeader {
   const transport = input.readUInt8(13) & 0xf;
   const length = FIXED + input.readUInt16BE(14);
   const addressLength = ADDRESS_LENGTHS[family];
-  const isFine = addressLength !== undefined && transport <= 2 && length >= FIXED + addressLength;
+  const isFine =
+    addressLength !== undefined && transport <= DATAGRAM && length >= FIXED + addressLength;
   // What a header says that speaks for nobody is skipped unread.
   if ((command === 1 && !isFine) || length > MAX_HEADER) return BAD;
   if (input.length < length) return MORE;
@@ -86,8 +101,8 @@ function readBinary(input: Buffer): ProxyHeader {
     return { kind: 'header', length, addresses: null };
   const header = input.subarray(0, length);
   if (!checkTlvs(header, FIXED + addressLength)) return BAD;
-  const isTcp = transport === 1 && family <= 2;
-  return { kind: 'header', length, addresses: isTcp ? readAddresses(header, family) : null };
+  const isKnown = transports.includes(transport) && family <= 2;
+  return { kind: 'header', length, addresses: isKnown ? readAddresses(header, family) : null };
 }
 
 function readAddresses(header: Buffer, family: number) {
@@ -152,23 +167,34 @@ export function writeProxyHeader(
   source: IpPort | null,
   destination: IpPort | null,
 ): Buffer {
-  if (source === null || destination === null) {
-    return version === 'v1'
-      ? Buffer.from('PROXY UNKNOWN\r\n')
-      : Buffer.concat([SIGNATURE, Uint8Array.of(0x20, 0, 0, 0)]);
-  }
+  if (version === 'v2') return writeBinary(STREAM, source, destination);
+  if (source === null || destination === null) return Buffer.from('PROXY UNKNOWN\r\n');
+  const { isV4, from, to } = inOneFamily(source, destination);
+  const family = isV4 ? 'TCP4' : 'TCP6';
+  return Buffer.from(`PROXY ${family} ${from} ${to} ${source.port} ${destination.port}\r\n`);
+}
+
+/** What a datagram begins with, in version 2. */
+export function writeDatagramHeader(source: IpPort | null, destination: IpPort | null): Buffer {
+  return writeBinary(DATAGRAM, source, destination);
+}
+
+/** One header has one family. */
+function inOneFamily(source: IpPort, destination: IpPort) {
   const isV4 = net.isIPv4(source.host) && net.isIPv4(destination.host);
-  // One header has one family.
-  const from = isV4 ? source.host : mapped(source.host);
-  const to = isV4 ? destination.host : mapped(destination.host);
-  if (version === 'v1') {
-    const family = isV4 ? 'TCP4' : 'TCP6';
-    return Buffer.from(`PROXY ${family} ${from} ${to} ${source.port} ${destination.port}\r\n`);
-  }
+  return isV4
+    ? { isV4, from: source.host, to: destination.host }
+    : { isV4, from: mapped(source.host), to: mapped(destination.host) };
+}
+
+function writeBinary(transport: number, source: IpPort | null, destination: IpPort | null): Buffer {
+  if (source === null || destination === null)
+    return Buffer.concat([SIGNATURE, Uint8Array.of(0x20, 0, 0, 0)]);
+  const { isV4, from, to } = inOneFamily(source, destination);
   const family = isV4 ? 'ipv4' : 'ipv6';
   const rest = Buffer.alloc(4);
   rest.writeUInt16BE(isV4 ? 12 : 36, 2);
-  rest.set([0x21, isV4 ? 0x11 : 0x21]);
+  rest.set([0x21, (isV4 ? 0x10 : 0x20) | transport]);
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE(source.port, 0);
   ports.writeUInt16BE(destination.port, 2);

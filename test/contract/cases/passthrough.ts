@@ -368,7 +368,8 @@ const refused: Case[] = [
       const client = await test.connect(engine.port('front'));
       client.send(inRecords(helloMessage('a.test')).subarray(0, 40));
       await eventually('it waits', () => engine.stats().listener('front').active === 1);
-      const closing = engine.close(5_000);
+      // Longer than anybody here waits.
+      const closing = engine.close(60_000);
       await within(client.ended, 'the end of the connection');
       client.close();
       await closing;

@@ -347,8 +347,10 @@ const accepting: Case[] = [
       await eventually('it counts', () => engine.stats().listener('web').active === 1);
       const refused = await test.http(engine.port('web'));
       assert.equal((await refused.response()).status, 503);
-      await engine.close(5_000);
+      // Longer than anybody here waits.
+      const closing = engine.close(60_000);
       await within(waiting.ended, 'the end of the connection that waits');
+      await closing;
     },
   },
   {

@@ -378,6 +378,43 @@ const sessions: Case[] = [
       }
     },
   ),
+  ...eachVersion(
+    'staples the response of that one which is shown where RSA and ECDSA serve a name',
+    (only) => async (test) => {
+      const [ec, rsa] = await makePairs(test, {}, { keyType: 'rsa' });
+      assert.ok(ec && rsa);
+      const folder = await test.folder();
+      const responses = [ec, rsa].map(({ issued }) => ocspResponse(issued.serial));
+      const files = await Promise.all(
+        responses.map((bytes, i) => writeText(folder, `${i}.der`, bytes)),
+      );
+      const target = await test.httpTarget();
+      const show = (...certificates: object[]): object =>
+        httpsConfig([target.address], { certificates });
+      const [ecStapled, rsaStapled] = [ec, rsa].map(({ pair }, i) => ({ ...pair, ocsp: files[i] }));
+      const engine = await test.engine(show(ecStapled!, rsaStapled!));
+      const asks = async (sigalgs: string) => {
+        let got: Buffer | null = null;
+        const client = await test.tls(engine.port('web'), {
+          ...only,
+          sigalgs,
+          onOcsp: (bytes) => {
+            got = bytes;
+          },
+        });
+        assert.equal((await client.http.get('/')).status, 200);
+        return [client.fingerprint, got];
+      };
+      const anyRsa = 'rsa_pss_rsae_sha256:RSA+SHA256';
+      const both = `ecdsa_secp256r1_sha256:${anyRsa}`;
+      assert.deepEqual(await asks(both), [ec.issued.fingerprint, responses[0]]);
+      assert.deepEqual(await asks(anyRsa), [rsa.issued.fingerprint, responses[1]]);
+      // In the other order, and with a response for one alone.
+      await engine.apply(show(rsa.pair, ecStapled!));
+      assert.deepEqual(await asks(both), [ec.issued.fingerprint, responses[0]]);
+      assert.deepEqual(await asks(anyRsa), [rsa.issued.fingerprint, null]);
+    },
+  ),
 ];
 
 const refusals: Case[] = [

@@ -6,18 +6,26 @@ import { freeAddress } from '../../support/tcp-target.ts';
 import { openUdp, openUdpTarget, type UdpOptions, type UdpSocket } from '../../support/udp.ts';
 import { type Case, type CaseContext, type Feature, offering } from '../case.ts';
 
-function udpConfig(targets: readonly unknown[], listener: object = {}, pool: object = {}): object {
+export function udpConfig(
+  targets: readonly unknown[],
+  listener: object = {},
+  pool: object = {},
+): object {
   return {
     listeners: { media: { address: '127.0.0.1:0', protocol: 'udp', pool: 'all', ...listener } },
     pools: { all: { targets, ...pool } },
   };
 }
 
-async function udp(test: CaseContext, options: UdpOptions = {}): Promise<UdpSocket> {
+export async function udp(test: CaseContext, options: UdpOptions = {}): Promise<UdpSocket> {
   return test.own(await openUdp(options));
 }
 
-async function echo(test: CaseContext, name = '', options: UdpOptions = {}): Promise<UdpSocket> {
+export async function echo(
+  test: CaseContext,
+  name = '',
+  options: UdpOptions = {},
+): Promise<UdpSocket> {
   return test.own(await openUdpTarget(name, options));
 }
 

@@ -480,7 +480,7 @@ describeTable('a tcp listener with TLS', tcp, [
   [
     'pool: p, proxyProtocol: v2, trustedProxies: ["10.0.0.1"]',
     [
-      'listeners.web.proxyProtocol: one of off, optional, required; "v2" (text); both versions are understood: required, or optional',
+      'listeners.web.proxyProtocol: one of off, optional, required; "v2" (text); the version is not chosen here: required, or optional',
     ],
   ],
   [
@@ -553,6 +553,8 @@ describeTable('a pool that a udp listener uses', udpPool, [
   ],
   [
     'targets: ["a.test:1"], proxyProtocol: v1',
-    ['pools.p.proxyProtocol: no proxyProtocol: the udp listener web uses this pool; "v1" (text)'],
+    [
+      'pools.p.proxyProtocol: v2 or off: version 1 knows no datagrams, and the udp listener web uses this pool; "v1" (text)',
+    ],
   ],
 ]);

@@ -101,6 +101,8 @@ describe('parseConfig', () => {
           idleTimeout: 30_000,
           maxSessions: 16_384,
           responses: 0,
+          trustedProxies: [],
+          proxyProtocol: 'off',
           accessLog: null,
         },
       },

@@ -329,6 +329,24 @@ const SETTINGS: readonly Setting[] = [
     },
   },
   {
+    name: 'PROXY headers of datagrams',
+    config: {
+      listeners: {
+        media: {
+          ...{ address: '127.0.0.1:8080', protocol: 'udp', pool: 'all' },
+          ...{ proxyProtocol: 'required', trustedProxies: ['10.0.0.0/8'] },
+        },
+      },
+      pools: { all: { targets: TARGETS.slice(0, 1), proxyProtocol: 'v2' } },
+    },
+    nginx: {
+      lines: ['listen 127.0.0.1:8080 udp rcvbuf=4m sndbuf=4m;'],
+      without: [/proxy_protocol/],
+      warnings: ['listeners.media.proxyProtocol: ', 'pools.all.proxyProtocol: '],
+    },
+    haproxy: { lines: [], without: [/send-proxy/], warnings: ['listeners.media: '] },
+  },
+  {
     name: 'TLS that ends at a tcp listener with routes',
     config: tcp(
       {

@@ -64,20 +64,43 @@ async function helloOf(options: tls.ConnectionOptions): Promise<Buffer> {
   return bytes;
 }
 
+/** The name and the protocols. */
+function askedOf(hello: HelloOutcome): unknown {
+  return typeof hello === 'string' ? hello : { serverName: hello.serverName, alpn: hello.alpn };
+}
+
 describe('readClientHello', () => {
   it('reads the name and the protocols that a client asks for', async () => {
     const hello = await helloOf({
       servername: 'WWW.Example.com',
       ALPNProtocols: ['h2', 'http/1.1'],
     });
-    assert.deepEqual(readClientHello(hello), {
+    assert.deepEqual(askedOf(readClientHello(hello)), {
       serverName: 'www.example.com',
       alpn: ['h2', 'http/1.1'],
     });
   });
 
   it('reads one that asks for nothing', async () => {
-    assert.deepEqual(readClientHello(await helloOf({})), { serverName: '', alpn: [] });
+    assert.deepEqual(askedOf(readClientHello(await helloOf({}))), { serverName: '', alpn: [] });
+  });
+
+  it('reads what the client can check', async () => {
+    const hello = readClientHello(
+      await helloOf({
+        minVersion: 'TLSv1.2',
+        ciphers: 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256',
+        sigalgs: 'ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256',
+      }),
+    );
+    assert.ok(typeof hello !== 'string');
+    // 0x00ff: no renegotiation but a safe one (RFC 5746).
+    assert.deepEqual(hello.cipherSuites, [0x1301, 0xc02b, 0x00ff]);
+    assert.deepEqual(hello.signatureSchemes, [0x0403, 0x0804]);
+    assert.deepEqual(hello.versions, [0x0304, 0x0303]);
+    const old = readClientHello(await helloOf({ maxVersion: 'TLSv1.2' }));
+    assert.ok(typeof old !== 'string');
+    assert.deepEqual(old.versions, []);
   });
 
   it('asks for more at every byte before the end, and looks at nothing behind it', async () => {
@@ -86,13 +109,13 @@ describe('readClientHello', () => {
       assert.equal(readClientHello(hello.subarray(0, size)), 'more');
     }
     const longer = readClientHello(Buffer.concat([hello, Buffer.from('more')]));
-    assert.deepEqual(longer, { serverName: 'a.test', alpn: [] });
+    assert.deepEqual(askedOf(longer), { serverName: 'a.test', alpn: [] });
   });
 
   it('reads one that lies across records of a byte each', async () => {
     const hello = await helloOf({ servername: 'a.test', ALPNProtocols: ['x'] });
     const records = [...hello.subarray(5)].map((byte) => Buffer.from([22, 3, 1, 0, 1, byte]));
-    assert.deepEqual(readClientHello(Buffer.concat(records)), {
+    assert.deepEqual(askedOf(readClientHello(Buffer.concat(records))), {
       serverName: 'a.test',
       alpn: ['x'],
     });

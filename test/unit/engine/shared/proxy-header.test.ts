@@ -4,7 +4,9 @@ import { describe, it } from 'node:test';
 import type { IpPort } from '../../../../src/engine/shared/client-address.ts';
 import {
   type ProxyHeader,
+  readDatagramHeader,
   readProxyHeader,
+  writeDatagramHeader,
   writeProxyHeader,
 } from '../../../../src/engine/shared/proxy-header.ts';
 
@@ -73,6 +75,20 @@ describe('PROXY headers', () => {
       assert.deepEqual(written, bytesOf(expected), `${version} ${source} ${destination}`);
       const read = readProxyHeader(written);
       assert.equal(read.kind === 'header' && read.length, written.length);
+    }
+  });
+
+  it('of datagrams are read and written as the shared vectors say', () => {
+    const datagrams = lines.filter(([what]) => what === 'datagram');
+    assert.ok(datagrams.length > 20);
+    for (const [, input, expected] of datagrams) {
+      assert.equal(describeHeader(readDatagramHeader(bytesOf(input))), expected, input);
+    }
+    const written = lines.filter(([what]) => what === 'write-datagram');
+    assert.ok(written.length > 3);
+    for (const [, source, destination, expected] of written) {
+      const header = writeDatagramHeader(addressOf(source), addressOf(destination));
+      assert.deepEqual(header, bytesOf(expected), `${source} ${destination}`);
     }
   });
 });
