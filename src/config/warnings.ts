@@ -3,6 +3,7 @@ import {
   type Config,
   type HttpListenerConfig,
   isHttpListener,
+  type ListenerConfig,
   type RouteConfig,
 } from './config.ts';
 import { compileRegex, tableMatches } from './regex.ts';
@@ -18,6 +19,7 @@ export function configWarnings(config: Config): readonly ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   const used = new Set<string | null>();
   for (const [name, listener] of Object.entries(config.listeners)) {
+    warnings.push(...idleTrust(name, listener));
     if (listener.protocol === 'forward') {
       for (const rule of listener.rules) used.add(rule.via);
       warnings.push(...forwardWarnings(name, listener));
@@ -28,7 +30,7 @@ export function configWarnings(config: Config): readonly ConfigWarning[] {
       for (const route of listener.routes ?? []) used.add(route.pool);
     if (!isHttpListener(listener)) continue;
     for (const route of listener.routes ?? []) used.add(route.pool);
-    warnings.push(...coveredRoutes(name, listener), ...idleTrust(name, listener));
+    warnings.push(...coveredRoutes(name, listener));
   }
   warnings.push(...unusedLists(config));
   for (const [name, pool] of Object.entries(config.pools)) {
@@ -90,9 +92,12 @@ function coversPath(earlier: RouteConfig['match'], later: RouteConfig['match']):
   return isEqual || later.path.value.startsWith(`${earlier.path.value}/`);
 }
 
-function idleTrust(name: string, listener: HttpListenerConfig): ConfigWarning[] {
-  const isUsed = listener.forwarded !== 'off' || listener.proxyProtocol !== 'off';
-  if (isUsed || listener.trustedProxies.length === 0) return [];
-  const message = "has no effect: forwarded is off, so nobody's forwarded headers are kept";
-  return [{ path: `listeners.${name}.trustedProxies`, message }];
+function idleTrust(name: string, listener: ListenerConfig): ConfigWarning[] {
+  if (listener.trustedProxies.length === 0 || listener.proxyProtocol !== 'off') return [];
+  const isHttp = isHttpListener(listener);
+  if (isHttp && listener.forwarded !== 'off') return [];
+  const why = isHttp
+    ? "forwarded is off, so nobody's forwarded headers are kept"
+    : 'proxyProtocol is off, so nobody is asked who the client is';
+  return [{ path: `listeners.${name}.trustedProxies`, message: `has no effect: ${why}` }];
 }

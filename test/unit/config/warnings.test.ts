@@ -115,6 +115,36 @@ describe('other warnings', () => {
       ['listeners.web.trustedProxies'],
     );
   });
+
+  it('tell of trusted proxies where there is no PROXY header to believe', () => {
+    const warningsOf = (listener: object) =>
+      configWarnings(
+        parseConfig({
+          listeners: { l: { address: '127.0.0.1:0', trustedProxies: ['::1'], ...listener } },
+          pools: { p: { targets: ['127.0.0.1:1'] } },
+        }),
+      ).filter(({ path }) => path.startsWith('listeners'));
+    for (const listener of [
+      { protocol: 'forward' },
+      { protocol: 'tcp', pool: 'p' },
+      { protocol: 'udp', pool: 'p' },
+    ]) {
+      assert.deepEqual(
+        warningsOf(listener),
+        [
+          {
+            path: 'listeners.l.trustedProxies',
+            message: 'has no effect: proxyProtocol is off, so nobody is asked who the client is',
+          },
+        ],
+        listener.protocol,
+      );
+      for (const none of [{ proxyProtocol: 'optional' }, { trustedProxies: [] }]) {
+        assert.deepEqual(warningsOf({ ...listener, ...none }), [], listener.protocol);
+      }
+    }
+    assert.deepEqual(warningsOf({ protocol: 'http', pool: 'p' }), []);
+  });
 });
 
 describe('a forward proxy that cannot be meant', () => {
