@@ -76,29 +76,41 @@ const userName = () =>
     isUserName(text) ? parsed(text) : refused(USER_NAME),
   );
 
+/** A condition that nothing meets would be taken for none, and the rule for one about everything. */
+const atLeastOne = (what: string, key: string) =>
+  says(`at least one ${what}`, () => `leave ${key} out where it does not matter`);
+
 function match() {
   return z
     .strictObject({
-      clients: maybe(blocks()).describe('The client has one of these addresses.'),
-      users: maybe(z.array(userName(), says('a list of users'))).describe(
-        'The client is one of these users.',
+      clients: maybe(blocks().min(1, atLeastOne('address or block', 'clients'))).describe(
+        'The client has one of these addresses.',
       ),
-      hosts: maybe(destinations()).describe(
+      users: maybe(
+        z.array(userName(), says('a list of users')).min(1, atLeastOne('user', 'users')),
+      ).describe('The client is one of these users.'),
+      hosts: maybe(destinations().min(1, atLeastOne('destination', 'hosts'))).describe(
         'The destination is one of these: `example.com` alone, `*.example.com` for everything below it, an address or a block. A name counts as being in a block by the addresses that it has.',
       ),
       lists: maybe(
-        z.array(plainText('the name of a list'), says('a list of the names of lists')),
+        z
+          .array(plainText('the name of a list'), says('a list of the names of lists'))
+          .min(1, atLeastOne('name of a list', 'lists')),
       ).describe('Or it is in one of these lists.'),
-      ports: maybe(ports()).describe('The port of the destination is one of these.'),
+      ports: maybe(ports().min(1, atLeastOne('port', 'ports'))).describe(
+        'The port of the destination is one of these.',
+      ),
       methods: maybe(
-        z.array(
-          written('a method such as GET', { title: 'method' }, (text) =>
-            /^[A-Z][A-Z0-9-]{0,31}$/.test(text)
-              ? parsed(text)
-              : refused('a method such as GET', 'methods are written in capitals'),
-          ),
-          says('a list of methods'),
-        ),
+        z
+          .array(
+            written('a method such as GET', { title: 'method' }, (text) =>
+              /^[A-Z][A-Z0-9-]{0,31}$/.test(text)
+                ? parsed(text)
+                : refused('a method such as GET', 'methods are written in capitals'),
+            ),
+            says('a list of methods'),
+          )
+          .min(1, atLeastOne('method', 'methods')),
       ).describe('The request has one of these methods; tunnels have CONNECT, SOCKS too.'),
       path: maybe(
         written(
@@ -108,7 +120,7 @@ function match() {
         ),
       ).describe('The path of a plain HTTP request. What is in a tunnel has none that we see.'),
       times: maybe(
-        z.array(timeWindow(), says('a list of times')).min(1, says('at least one')),
+        z.array(timeWindow(), says('a list of times')).min(1, atLeastOne('time', 'times')),
       ).describe('It is within one of these times.'),
     })
     .prefault({})

@@ -1,7 +1,7 @@
 // What is said about each mistake in forward proxies, their rules, lists, parents and the resolver, word for word.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { describeTable, POOLS, problemsOf } from './mistakes.ts';
+import { describeTable, POOLS, problemsOf, type Row } from './mistakes.ts';
 
 const forward = (text: string) => `listeners: { p: { protocol: forward, ${text} } }`;
 const rule = (text: string) =>
@@ -163,7 +163,23 @@ describeTable('match of a rule', match, [
       'listeners.p.rules[0].match.methods[0]: a method such as GET; "get" (text); methods are written in capitals',
     ],
   ],
-  ['times: []', ['listeners.p.rules[0].match.times: at least one; an empty list']],
+  ...(
+    [
+      ['clients', 'address or block'],
+      ['hosts', 'destination'],
+      ['lists', 'name of a list'],
+      ['ports', 'port'],
+      ['methods', 'method'],
+      ['times', 'time'],
+    ] as const
+  ).map(
+    ([key, what]): Row => [
+      `${key}: []`,
+      [
+        `listeners.p.rules[0].match.${key}: at least one ${what}; an empty list; leave ${key} out where it does not matter`,
+      ],
+    ],
+  ),
   [
     'times: [{ days: [] }]',
     ['listeners.p.rules[0].match.times[0].days: at least one day; an empty list'],
@@ -180,6 +196,15 @@ describeTable('match of a rule', match, [
     'clients: [lan]',
     [
       'listeners.p.rules[0].match.clients[0]: an address or a block such as 10.0.0.0/8 or fd00::/8; "lan" (text); names are not looked up here',
+    ],
+  ],
+]);
+
+describeTable('users in match of a rule', (text) => forward(`users: u, rules: [${text}]`), [
+  [
+    '{ match: { users: [] }, action: allow }',
+    [
+      'listeners.p.rules[0].match.users: at least one user; an empty list; leave users out where it does not matter',
     ],
   ],
 ]);
