@@ -163,6 +163,9 @@ function isEverybody(block: unknown): boolean {
 /** Keys of a pool that have no meaning where its targets are proxies. */
 const NOT_FOR_PARENTS = ['proxyProtocol', 'hostHeader'];
 
+/** RFC 1929, section 2. */
+const MAX_LOGIN_BYTES = 255;
+
 export interface ParentTarget {
   readonly at: Path;
   readonly address: Address | null;
@@ -191,6 +194,15 @@ export function checkParent(
     });
   }
   if (pool.parent !== 'socks5' && parent.protocol !== 'socks5') return;
+  for (const key of ['username', 'password'] as const) {
+    const bytes = Buffer.byteLength(String(parent[key] ?? ''));
+    if (bytes <= MAX_LOGIN_BYTES) continue;
+    // Said without what was written.
+    report([...at, 'parent', key], {
+      expected: `at most ${MAX_LOGIN_BYTES} bytes as UTF-8: SOCKS5 has room for no more`,
+      received: `${bytes} bytes`,
+    });
+  }
   const refusal = 'no TLS: SOCKS5 has none';
   if (pool.tls !== undefined) {
     report([...at, 'tls'], { expected: refusal, received: show(pool.tls) });

@@ -232,6 +232,14 @@ describeTable('a pool of parents', pool, [
       'pools.up.hostHeader: no hostHeader beside parent; "target" (text)',
     ],
   ],
+  ...(['username', 'password'] as const).map(
+    (key): Row => [
+      `parent: ${JSON.stringify({ protocol: 'socks5', username: 'u', password: 'p', [key]: 'é'.repeat(128) })}`,
+      [
+        `pools.up.parent.${key}: at most 255 bytes as UTF-8: SOCKS5 has room for no more; 256 bytes`,
+      ],
+    ],
+  ),
   ['parent: socks5, tls: true', ['pools.up.tls: no TLS: SOCKS5 has none; true (boolean)']],
 ]);
 
