@@ -71,10 +71,10 @@ export class ForwardTunnel {
     const { record, user, listener } = this.#options;
     const upstream = this.#upstream;
     if (upstream === null) throw new TypeError('a tunnel relays once it is open');
-    if (early.length > 0) client.unshift(early);
     relayStreams({
       client,
       upstream,
+      early,
       idleMs: listener.plan.timeouts.idleMs,
       onBytesIn: (count) => record.bytesIn(count),
       onBytesOut: (count) => record.bytesOut(count),

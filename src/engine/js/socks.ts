@@ -301,8 +301,6 @@ class SocksConnection implements Flow {
       if (code === 'upstream_reset') this.#record.failed(code, false);
       this.#end(code);
     });
-    // Told before there was anybody to pass it on.
-    if (this.#socket.readableEnded) upstream.end();
   }
 
   async #associate(claimed: SocksAddress): Promise<void> {

@@ -1,6 +1,7 @@
 // Moves bytes between two connected sockets, both ways, until both directions have ended: backpressure, half-close,
-// resets and the idle timeout. It serves tcp listeners and upgraded HTTP connections. It owns both sockets from
-// relayStreams() on and says once how it ended; nothing is read from either after that.
+// resets and the idle timeout. It serves tcp listeners, upgraded HTTP connections and the tunnels of forward proxies. It
+// owns both sockets from relayStreams() on and says once how it ended; nothing is read from either after that. A client
+// may have ended its side before.
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../contract/codes.ts';
 import { type Toll, TollGate } from '../shared/toll.ts';
@@ -9,6 +10,8 @@ import { abortSocket, isTruncated } from '../shared/wire.ts';
 export interface StreamRelayOptions {
   readonly client: Socket;
   readonly upstream: Socket;
+  /** What was read from the client already. */
+  readonly early?: Buffer;
   readonly idleMs: number;
   /** Bytes from the client, towards the target. */
   readonly onBytesIn: (count: number) => void;
@@ -20,9 +23,10 @@ export interface StreamRelayOptions {
 
 /** How long the last bytes before a reset may take to leave. */
 const FLUSH_MS = 5_000;
+const NO_BYTES = Buffer.alloc(0);
 
 export function relayStreams(options: StreamRelayOptions): void {
-  const { client, upstream, idleMs, onBytesIn, onBytesOut, onEnd } = options;
+  const { client, upstream, early = NO_BYTES, idleMs, onBytesIn, onBytesOut, onEnd } = options;
   let isEnded = false;
   const gates: TollGate[] = [];
   const idle = setTimeout(() => {
@@ -49,7 +53,7 @@ export function relayStreams(options: StreamRelayOptions): void {
     to: Socket,
     cutCode: ErrorCode,
     { onBytes, toll }: { onBytes: (count: number) => void; toll: Toll | null | undefined },
-  ): void => {
+  ): { readonly take: (chunk: Buffer) => void; readonly end: () => void } => {
     const goOn = (): void => {
       if (isEnded) return;
       idle.refresh();
@@ -57,7 +61,7 @@ export function relayStreams(options: StreamRelayOptions): void {
     };
     const gate = new TollGate(toll, goOn);
     gates.push(gate);
-    from.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       if (isEnded) return;
       if (!gate.pass(chunk.length)) {
         finish('user_quota');
@@ -67,12 +71,15 @@ export function relayStreams(options: StreamRelayOptions): void {
       idle.refresh();
       const isFree = to.write(chunk);
       if (!isFree || gate.isShut) from.pause();
-    });
-    to.on('drain', goOn);
-    from.on('end', () => {
+    };
+    const end = (): void => {
+      if (isEnded) return;
       if (isTruncated(from)) finish(cutCode);
       else to.end();
-    });
+    };
+    from.on('data', take).on('end', end);
+    to.on('drain', goOn);
+    return { take, end };
   };
 
   const watch = (socket: Socket, other: Socket, resetCode: ErrorCode): void => {
@@ -85,10 +92,14 @@ export function relayStreams(options: StreamRelayOptions): void {
     if (socket.destroyed) finish(resetCode);
   };
 
-  pump(client, upstream, 'client_aborted', { onBytes: onBytesIn, toll: options.tollIn });
+  const fromClient = { onBytes: onBytesIn, toll: options.tollIn };
+  const { take, end } = pump(client, upstream, 'client_aborted', fromClient);
   pump(upstream, client, 'upstream_reset', { onBytes: onBytesOut, toll: options.tollOut });
   watch(client, upstream, 'client_aborted');
   watch(upstream, client, 'upstream_reset');
+  if (early.length > 0) take(early);
+  // Told before there was anybody to pass it on.
+  if (client.readableEnded) end();
 }
 
 /** Resets a connection once what was written to it has left, which nobody waits for. */

@@ -1,7 +1,7 @@
 // CONNECT: a tunnel to wherever the client names, and nothing of what goes through it is looked at.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { eventually, settled, within } from '../../support/deadline.ts';
+import { deferred, eventually, settled, within } from '../../support/deadline.ts';
 import { requestBytes } from '../../support/http-client.ts';
 import { freeAddress, startEchoTarget } from '../../support/tcp-target.ts';
 import { type Case, type Feature, offering } from '../case.ts';
@@ -96,6 +96,48 @@ const cases: Case[] = [
       assert.equal(second.text, 'not for me');
       await eventually('nothing to be in flight', () => engine.inFlight === 0);
       assert.equal(engine.stats().listener('egress').errorTotal, 0);
+    },
+  },
+  {
+    name: 'a half-close that comes before the tunnel is open passes on behind what came before it',
+    run: async (test) => {
+      const origin = await test.httpTarget();
+      const target = await test.tcpTarget();
+      let gate = deferred<void>();
+      const slow = async (): Promise<string[]> => {
+        await gate.promise;
+        return ['127.0.0.1'];
+      };
+      const { port, engine, oracle } = await forwardProxy(test, { names: { 'slow.test': slow } });
+      const request = connectBytes(`slow.test:${target.port}`);
+      for (const [atOnce, later] of [
+        ['', ''],
+        ['question', ''],
+        ['', 'question'],
+        ['quest', 'ion'],
+      ] as const) {
+        gate = deferred<void>();
+        const client = await test.http(port, { allowHalfOpen: true });
+        const first = Buffer.concat([request, Buffer.from(atOnce)]);
+        if (later === '') client.connection.end(first);
+        else client.send(first);
+        await eventually('the name', () => oracle.askedNames.at(-1) === 'slow.test');
+        if (later !== '') client.connection.end(later);
+        // By the time that others have their answer the proxy has seen the FIN.
+        await ask(test, port, `http://site.test:${origin.port}/`);
+        gate.resolve();
+        const upstream = await target.next();
+        await within(upstream.ended, 'the FIN at the destination');
+        assert.equal(upstream.text, atOnce + later);
+        upstream.end('answer');
+        await within(client.closed, 'the close');
+        assert.match(client.connection.text, /^HTTP\/1\.1 200 .*\r\n\r\nanswer$/s);
+      }
+      await eventually('nothing to be in flight', () => engine.inFlight === 0);
+      const seen = engine.stats().target('egress/direct', 'direct');
+      assert.equal(seen.errorTotal, 0);
+      assert.equal(engine.stats().listener('egress').errorTotal, 0);
+      assert.equal(seen.bytes_in, 3 * 'question'.length);
     },
   },
   {
