@@ -202,7 +202,7 @@ export class UdpAssociation {
     if (this.#isClosed || address === undefined || place.route === null) return;
     const socket = this.#upstream(address.family);
     const { user } = this.#options;
-    if (!hasRoom(socket) || !this.#mayPass(user?.chargeIn, payload.length)) {
+    if (socket === null || !hasRoom(socket) || !this.#mayPass(user?.chargeIn, payload.length)) {
       this.#onDropped();
       return;
     }
@@ -230,18 +230,26 @@ export class UdpAssociation {
 
   // --- to the client ---------------------------------------------------------------------------
 
-  #upstream(family: SocketAddress['family']): dgram.Socket {
+  /** null: the address that it is to go out from is not there. */
+  #upstream(family: SocketAddress['family']): dgram.Socket | null {
     const known = this.#upstreams.get(family);
     if (known !== undefined) return known;
     const any = family === 'ipv6' ? '::' : '0.0.0.0';
     const host = this.#options.forward.sources.take(family) ?? any;
     const address: SocketAddress = { family, host, port: 0 };
     const socket = createDatagramSocket(address);
-    socket.on('error', this.#onDropped);
-    socket.on('message', (bytes, from) => this.#onAnswer(bytes, from));
-    socket.bind({ address: host, port: 0, exclusive: true });
     this.#upstreams.set(family, socket);
-    return socket;
+    // node would bind a socket that could not be bound to any address with the next datagram.
+    const onUnbound = (): void => {
+      this.#upstreams.delete(family);
+      socket.close();
+    };
+    socket.once('error', onUnbound);
+    socket.once('listening', () => socket.off('error', onUnbound).on('error', this.#onDropped));
+    socket.on('message', (bytes, from) => this.#onAnswer(bytes, from));
+    // With an address that is not looked up it has happened when this returns.
+    socket.bind({ address: host, port: 0, exclusive: true });
+    return this.#upstreams.get(family) ?? null;
   }
 
   #onAnswer(payload: Buffer, { address, port }: dgram.RemoteInfo): void {

@@ -74,6 +74,26 @@ async function soundOut({ say, own }: Associated, target: UdpSocket): Promise<vo
 
 const cases: Case[] = [
   {
+    name: 'a source address that is not there any more has datagrams dropped, not sent from another',
+    run: async (test) => {
+      const target = await echo(test);
+      const { engine, own, say } = await associate(test, {
+        listener: { sourceAddresses: ['192.0.2.1'] },
+      });
+      for (const [i, word] of ['one', 'two', 'three'].entries()) {
+        say('127.0.0.1', target.port, word);
+        await eventually('the drop', () => counted(engine, 'datagram_dropped') > i);
+      }
+      own.send('direct', target.port);
+      await eventually('what comes behind them', () => target.datagrams.length > 0);
+      assert.deepEqual(
+        target.datagrams.map(({ bytes }) => bytes.toString()),
+        ['direct'],
+      );
+      assert.equal(counted(engine, 'datagram_dropped'), 3);
+    },
+  },
+  {
     name: 'relays datagrams and their answers, with where they come from',
     run: async (test) => {
       const target = await echo(test, 'echo ');
