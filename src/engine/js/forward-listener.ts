@@ -13,14 +13,12 @@ export interface SocksArrival {
   readonly raw: Socket;
   /** What SOCKS is spoken over: the same, or TLS over it. Its first byte has been seen and put back. */
   readonly socket: Socket;
-  /** By performance.now(): from then on the handshake has its time. */
-  readonly acceptedMs: number;
   readonly listener: LiveListener;
   readonly forward: LiveForward;
   readonly onClosed: () => void;
 }
 
-/** Speaks SOCKS from now on; the socket is its own. */
+/** Speaks SOCKS from now on, for which the handshake has its whole time; the socket is its own. */
 export type ServeSocks = (arrival: SocksArrival) => Flow;
 
 /** `serveSocks`: null where SOCKS is not spoken. */
@@ -39,7 +37,6 @@ export function listenForward(
 class FirstByte implements Flow {
   readonly #arrival: Arrival;
   readonly #serveSocks: ServeSocks | null;
-  readonly #acceptedMs = performance.now();
   readonly #deadline: NodeJS.Timeout;
   #socks: Flow | null = null;
 
@@ -104,8 +101,7 @@ class FirstByte implements Flow {
       this.destroy();
       return;
     }
-    const acceptedMs = this.#acceptedMs;
-    this.#socks = this.#serveSocks({ raw, socket, acceptedMs, listener, forward, onClosed });
+    this.#socks = this.#serveSocks({ raw, socket, listener, forward, onClosed });
   }
 
   #refuseHttp(): void {

@@ -71,14 +71,14 @@ class SocksConnection implements Flow {
   #association: UdpAssociation | null = null;
 
   constructor(options: SocksArrival) {
-    const { raw, socket, listener, acceptedMs, onClosed } = options;
+    const { raw, socket, listener, onClosed } = options;
     this.#options = options;
     this.#socket = socket;
     this.#clientHost = clientHostOf(raw);
     this.#record = new ExchangeRecord(listener, clientName(this.#clientHost, clientPortOf(raw)));
     this.#record.reads({ method: 'SOCKS' });
-    const leftMs = listener.plan.timeouts.handshakeMs - (performance.now() - acceptedMs);
-    this.#deadline = setTimeout(() => this.#close('handshake_timeout'), Math.max(0, leftMs));
+    const { handshakeMs } = listener.plan.timeouts;
+    this.#deadline = setTimeout(() => this.#close('handshake_timeout'), handshakeMs);
     socket.once('close', onClosed);
   }
 

@@ -1,7 +1,7 @@
 // SOCKS clients that a forward proxy turns away, and how it tells them: who they are, where they may go, what they say.
 import assert from 'node:assert/strict';
 import type { ErrorCode } from '../../../src/contract/codes.ts';
-import { eventually, within } from '../../support/deadline.ts';
+import { eventually, pause, within } from '../../support/deadline.ts';
 import type { RunningEngine } from '../../support/running-engine.ts';
 import {
   ASSOCIATE,
@@ -338,6 +338,17 @@ const words: Case[] = [
         'all to be counted',
         () => counted(engine, 'handshake_timeout') >= 3 && engine.inFlight === 0,
       );
+    },
+  },
+  {
+    name: 'the time of a handshake begins with its first byte, not before',
+    run: async (test) => {
+      const target = await test.tcpTarget();
+      const { engine } = await forwardProxy(test, { listener: { timeouts: { handshake: '2s' } } });
+      const client = await socks(test, engine);
+      await pause(2200);
+      await client.greet();
+      assert.equal((await client.request(CONNECT, '127.0.0.1', target.port)).code, 0);
     },
   },
   {
