@@ -5,7 +5,13 @@ import { isIP } from 'node:net';
 import type { ResolverConfig } from '../config/config.ts';
 import { isHostName } from '../config/host.ts';
 import type { NameAnswer } from '../engine/engine.ts';
-import { type DnsAnswer, DnsResolver, inOrder, type NameAddress } from './dns-resolver.ts';
+import {
+  type DnsAnswer,
+  type DnsOptions,
+  DnsResolver,
+  inOrder,
+  type NameAddress,
+} from './dns-resolver.ts';
 import { type FileWatch, signatureOf, watchFiles } from './file-watch.ts';
 import { HostsFile, type HostsFileOptions } from './hosts-file.ts';
 import type { Lookup } from './resolve.ts';
@@ -15,6 +21,9 @@ export interface NamesOptions {
   /** The system's way to find names, which knows of more than name servers: mDNS, containers. */
   readonly lookup?: Lookup;
   readonly hostsFile?: HostsFileOptions;
+  /** What says which name servers the system has, and how often it is looked at. */
+  readonly resolvConf?: Pick<HostsFileOptions, 'file' | 'pollMs' | 'quietMs'>;
+  readonly openResolver?: (options: DnsOptions) => DnsResolver;
   readonly nowMs?: () => number;
   readonly maxEntries?: number;
 }
@@ -49,6 +58,7 @@ export class Names {
   readonly #own: ReadonlyMap<string, readonly NameAddress[]>;
   readonly #entries = new Map<string, Entry>();
   readonly #pending = new Map<string, Promise<NameAnswer>>();
+  readonly #openResolver: () => DnsResolver;
   #resolver: DnsResolver;
   #resolverWatch: FileWatch | null = null;
   #isClosed = false;
@@ -69,6 +79,9 @@ export class Names {
         ),
       ]),
     );
+    const { openResolver = (of: DnsOptions) => new DnsResolver(of) } = options;
+    const { servers, timeout: timeoutMs } = config;
+    this.#openResolver = () => openResolver({ servers, timeoutMs });
     this.#resolver = this.#openResolver();
   }
 
@@ -76,10 +89,12 @@ export class Names {
   static async open(config: ResolverConfig, options: NamesOptions = {}): Promise<Names> {
     const names = new Names(config, await HostsFile.open(options.hostsFile), options);
     if (config.servers.length > 0) return names;
+    const { file = RESOLV_CONF, ...pace } = options.resolvConf ?? {};
     names.#resolverWatch = watchFiles({
-      files: [RESOLV_CONF],
-      known: await signatureOf([RESOLV_CONF]),
+      files: [file],
+      known: await signatureOf([file]),
       onChange: async () => names.#reopenResolver(),
+      ...pace,
     });
     return names;
   }
@@ -164,15 +179,18 @@ export class Names {
     const isSystem = this.#config.servers.length === 0;
     // RFC 6762 3: such names are asked for on the local network.
     if (isSystem && name.endsWith('.local')) return this.#system.ask(name);
-    const answer = await this.#resolver.ask(name);
+    const answer = await this.#askServers(name);
     if (!isSystem || answer.kind !== 'none') return answer;
     const other = await this.#system.ask(name);
     return other.kind === 'found' ? other : answer;
   }
 
-  #openResolver(): DnsResolver {
-    const { servers, timeout: timeoutMs } = this.#config;
-    return new DnsResolver({ servers, timeoutMs });
+  async #askServers(name: string): Promise<DnsAnswer> {
+    const resolver = this.#resolver;
+    const answer = await resolver.ask(name);
+    // Broken off because there are others by now: they are asked instead.
+    const isStale = resolver !== this.#resolver && !this.#isClosed;
+    return answer.kind === 'failed' && isStale ? this.#askServers(name) : answer;
   }
 
   /** The system has other name servers now. */

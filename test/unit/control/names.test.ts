@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { ResolverConfig } from '../../../src/config/config.ts';
 import { parseConfig } from '../../../src/config/parse.ts';
+import { DnsResolver } from '../../../src/control/dns-resolver.ts';
 import { parseHosts } from '../../../src/control/hosts-file.ts';
 import { Names, type NamesOptions } from '../../../src/control/names.ts';
 import type { Lookup } from '../../../src/control/resolve.ts';
@@ -308,6 +309,40 @@ describe('names', () => {
     assert.equal(await waiting, 'name_timeout');
     assert.equal(await texts(names, 'two.test'), 'name_timeout');
     assert.equal(dns.asked('two.test'), 0);
+  });
+});
+
+describe('names that wait for an answer when the system turns to other name servers', () => {
+  it('are asked for there', async () => {
+    const scope = new Scope();
+    try {
+      const folder = await temporaryFolder(scope);
+      const file = join(folder, 'resolv.conf');
+      await writeFile(file, 'nameserver 192.0.2.1\n');
+      let dns = scope.own(await DnsResponder.open(() => 'silence'));
+      const first = dns;
+      const names = scope.own(
+        await Names.open(resolverOf({ timeout: '1h' }), {
+          lookup: noLookup,
+          hostsFile: { file: join(folder, 'hosts') },
+          resolvConf: { file, quietMs: 10, pollMs: 50 },
+          openResolver: ({ timeoutMs }) => new DnsResolver({ servers: [dns.address], timeoutMs }),
+        }),
+      );
+      const alive = setInterval(() => {}, 1000);
+      scope.defer(() => clearInterval(alive));
+      const asked = names.addressesOf('one.test');
+      await eventually('the questions', () => first.asked('one.test') === 2);
+      dns = scope.own(
+        await DnsResponder.open(answersOf({ 'one.test': [a('one.test', '192.0.2.1')] })),
+      );
+      await writeFile(`${file}.new`, 'nameserver 192.0.2.2\n');
+      await rename(`${file}.new`, file);
+      const { addresses, error } = await asked;
+      assert.deepEqual([addresses.map(({ host }) => host), error], [['192.0.2.1'], 'none']);
+    } finally {
+      await scope.close();
+    }
   });
 });
 
