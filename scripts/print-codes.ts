@@ -14,7 +14,7 @@ function enumOf(name: string, values: readonly string[], comment = ''): string {
 function errorTable(): string {
   const rows = codes.ERROR_CODE_NAMES.map((name) => {
     const { status, proxyStatus, side, retry } = codes.ERROR_CODES[name];
-    return `    {"${name}", "${proxyStatus}", ${status}, Side::${pascal(side)}, Retry::${pascal(retry)}},`;
+    return `    {"${name}", "${proxyStatus}", ${status}, Side::${pascal(side)}, Retry::${pascal(retry)}, ${codes.isTargetFault(name)}},`;
   });
   return rows.join('\n');
 }
@@ -68,6 +68,8 @@ struct ErrcInfo {
   std::uint16_t status;
   Side side;
   Retry retry;
+  /// It says something about the target, and counts towards its ejection.
+  bool isTargetFault;
 };
 
 inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{

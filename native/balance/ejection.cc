@@ -4,8 +4,9 @@
 
 namespace sluice::balance {
 
-bool onFailure(const plan::Pool& pool, plan::TargetState& state, std::uint64_t nowMs) noexcept {
-  if (pool.ejectAfter == 0) {
+bool onFailure(const plan::Pool& pool, plan::TargetState& state, Errc why,
+               std::uint64_t nowMs) noexcept {
+  if (pool.ejectAfter == 0 || !errcInfo(why).isTargetFault) {
     return false;
   }
   std::uint64_t untilMs = state.ejectedUntilMs.load(std::memory_order_relaxed);

@@ -8,8 +8,9 @@
 
 namespace sluice::balance {
 
-/// True when this failure has ejected the target.
-bool onFailure(const plan::Pool& pool, plan::TargetState& state, std::uint64_t nowMs) noexcept;
+/// True when this failure has ejected the target. What says nothing about it is nothing to it.
+bool onFailure(const plan::Pool& pool, plan::TargetState& state, Errc why,
+               std::uint64_t nowMs) noexcept;
 
 /// On the way of every answer, hence reads before it writes: a written line is one that no core can
 /// share.

@@ -79,6 +79,7 @@ class RequestWriter {
   }
 
  private:
+  /// Of the whole of a host (RFC 9112, section 3.2.4) a parent is asked without a path.
   void writeRequestLine() {
     const RewrittenPath path = rewritePath(context_.route, context_.path);
     out_.append(head_.method);
@@ -87,8 +88,10 @@ class RequestWriter {
       out_.append("http://");
       out_.append(head_.authority);
     }
-    out_.append(path.prefix);
-    out_.append(path.rest);
+    if (!context_.isToParent || path.rest != "*") {
+      out_.append(path.prefix);
+      out_.append(path.rest);
+    }
     out_.append(head_.query);
     out_.append(" HTTP/1.1\r\n");
   }

@@ -14,6 +14,12 @@ std::span<const std::uint8_t> bytesOf(const net::IpPort& address) noexcept {
   return {address.bytes.data(), address.family == AddressFamily::Ipv4 ? 4U : 16U};
 }
 
+/// What the kernel takes for this machine, whatever its interfaces are.
+bool isThisMachine(std::span<const std::uint8_t> address) noexcept {
+  return policy::addressClass(address) == AddressClass::Loopback ||
+         std::all_of(address.begin(), address.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
 bool isWildcard(const plan::Address& address) noexcept {
   return std::all_of(address.bytes.begin(), address.bytes.end(),
                      [](std::uint8_t byte) { return byte == 0; });
@@ -249,12 +255,12 @@ void Egress::decideByAddress(std::span<const net::IpPort> found) noexcept {
       finish(isPortRefused_ ? Errc::DestinationDenied : Errc::None);
       return;
     }
-    if (!isPermitted(address)) {
-      route_ = addressCount_ == 0 ? &route : route_;
-      continue;
-    }
     if (isOwn(address)) {
       why = Errc::ProxyLoop;
+      continue;
+    }
+    if (!isPermitted(address)) {
+      route_ = addressCount_ == 0 ? &route : route_;
       continue;
     }
     route_ = &route;
@@ -287,8 +293,7 @@ bool Egress::isOwn(const net::IpPort& address) const noexcept {
     return false;
   }
   return (address.family == own_.family && address.bytes == own_.bytes) ||
-         (isWildcard(listener().address) &&
-          policy::addressClass(bytesOf(address)) == AddressClass::Loopback);
+         (isWildcard(listener().address) && isThisMachine(bytesOf(address)));
 }
 
 } // namespace sluice::relay

@@ -223,7 +223,7 @@ void Exchange::onUpstreamFailed(Errc why) noexcept {
   const bool isRetried = phase_ != Phase::Responding && interims_ == 0 && mayRetry(why);
   if (!isReused || errcInfo(why).retry != Retry::IfReused) {
     // A connection that had been idle may end at any time: that says nothing of its target.
-    balance::onFailure(pool(), *target().state, context_.loop.nowMs());
+    balance::onFailure(pool(), *target().state, why, context_.loop.nowMs());
   }
   dropUpstream();
   if (!isRetried) {
@@ -243,7 +243,7 @@ void Exchange::onUpstreamFailed(Errc why) noexcept {
       fail(why);
       return;
     }
-    balance::onFailure(pool(), *target().state, context_.loop.nowMs());
+    balance::onFailure(pool(), *target().state, why, context_.loop.nowMs());
     if (!tries_.hasLeft(pool())) {
       fail(why);
       return;

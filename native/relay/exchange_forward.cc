@@ -41,7 +41,7 @@ bool Exchange::readDestination(const http::RequestHead& head,
     return policy::parseDestination(head.target, 0, out);
   }
   // Nobody but us could begin the TLS of an https target, and browsers use CONNECT.
-  return head.isAbsoluteForm && !head.isHttpsTarget && head.path != "*" &&
+  return head.isAbsoluteForm && !head.isHttpsTarget &&
          policy::parseDestination(head.authority, 80, out);
 }
 
@@ -215,8 +215,8 @@ void Exchange::onPaceOver() noexcept {
   if (phase_ != Phase::Waiting && phase_ != Phase::Responding) {
     return;
   }
-  armForProgress();
   pace();
+  armForProgress();
   if (isPaced_) {
     return;
   }

@@ -47,7 +47,7 @@ bool TargetTries::giveUp(Context& context, const plan::Plan& plan, const plan::P
     // Our own shortage is not the target's failure, and another target would not help.
     return false;
   }
-  balance::onFailure(pool, *plan.targets[target_].state, context.loop.nowMs());
+  balance::onFailure(pool, *plan.targets[target_].state, why, context.loop.nowMs());
   if (!hasLeft(pool)) {
     return false;
   }

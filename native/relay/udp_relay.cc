@@ -174,7 +174,7 @@ Errc UdpRelay::reach(UdpSession& session) noexcept {
       return failure;
     }
     const plan::Target& target = session.targetPlan();
-    balance::onFailure(pool, *target.state, context_.loop.nowMs());
+    balance::onFailure(pool, *target.state, failure, context_.loop.nowMs());
     context_.shard(target.stats).error(failure);
   }
   return failure;
@@ -252,7 +252,8 @@ void UdpRelay::evictOldest() noexcept {
 /// ICMP says that nobody listens there: the client's next datagram picks again.
 void UdpRelay::onUnreachable(UdpSession& session) noexcept {
   session.stats.error(Errc::TargetUnreachable);
-  balance::onFailure(session.pool(), *session.state, context_.loop.nowMs());
+  balance::onFailure(session.pool(), *session.state, Errc::TargetUnreachable,
+                     context_.loop.nowMs());
   end(session, Errc::TargetUnreachable);
 }
 
@@ -425,8 +426,14 @@ UdpSession* UdpRelay::pushToTarget(UdpSession* session) noexcept {
     if (failure == Errc::None) {
       return session;
     }
+    const bool hadPreface = !session->preface.empty();
     onUnreachable(*session);
     session = attempt == 0 ? begin(client, destination, hash) : nullptr;
+    if (session != nullptr && session->preface.empty() == hadPreface) {
+      // A reload has changed what datagrams to targets begin with, and these are made up already.
+      toTarget_->discard();
+      onDropped(toTarget_->takeTally().dropped);
+    }
   }
   toTarget_->discard();
   onDropped(toTarget_->takeTally().dropped);

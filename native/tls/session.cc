@@ -520,10 +520,15 @@ net::SendResult Session::sendInPlain(std::span<const iovec> parts) noexcept {
 
 /// In OpenSSL's stead.
 void Session::sendOwed() noexcept {
+  if (isGoodbyeSaid_) {
+    // Nothing is sent behind a close_notify, and so there is nothing to answer with.
+    owesKeyUpdate_ = false;
+    owesAlert_ = false;
+  }
   if (owesKeyUpdate_ && !isBroken_ && !stream_->isWireHeld()) {
     changeKeys();
   }
-  if (owesAlert_ && !isBroken_ && !isGoodbyeSaid_ && !stream_->isWireHeld()) {
+  if (owesAlert_ && !isBroken_ && !stream_->isWireHeld()) {
     const net::RecordSent sent =
         stream_->sendWireRecord(net::kAlertRecord, {alert_.data(), alert_.size()});
     owesAlert_ = sent == net::RecordSent::NoRoom;

@@ -411,6 +411,20 @@ export function errorCodeNumber(code: ErrorCode): number {
   return ERROR_CODE_NAMES.indexOf(code);
 }
 
+/** Upstream, but of what the client asked for: a parent that will not go there is none the worse. */
+const NOT_THE_TARGETS: readonly ErrorCode[] = [
+  'no_target',
+  'upgrade_failed',
+  'name_not_found',
+  'name_timeout',
+  'parent_refused',
+];
+
+/** Whether a failure says something about the target, and so counts towards its ejection. */
+export function isTargetFault(code: ErrorCode): boolean {
+  return ERROR_CODES[code].side === 'upstream' && !NOT_THE_TARGETS.includes(code);
+}
+
 /** Raised whenever src/plan/encode.ts changes what it writes. */
 export const PLAN_LAYOUT = 4;
 /** The first four bytes of an encoded plan. */

@@ -57,6 +57,7 @@ export function fieldValue(fields: readonly Field[], name: string): string | und
 
 const ORIGIN_TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
 const PROXY_TARGET = /^http:\/\/[a-z0-9.:[\]-]+\/[\x21\x22\x24-\x7e]*$/;
+const WHOLE_HOST = /^http:\/\/[a-z0-9.:[\]-]+$/;
 
 /**
  * A request as an origin must get it from a proxy: origin-form, one Host, one framing; or as another `proxy` must: in
@@ -73,7 +74,8 @@ export function parseRequest(
   if (!line) return bad(`request line ${JSON.stringify(head.message.startLine)}`);
   const [, method = '', target = '', version = ''] = line;
   if (!TOKEN.test(method)) return bad(`method ${JSON.stringify(method)}`);
-  const isStar = target === '*' && method === 'OPTIONS';
+  const whole = by === 'proxy' ? WHOLE_HOST : /^\*$/;
+  const isStar = method === 'OPTIONS' && whole.test(target);
   const form = by === 'proxy' ? PROXY_TARGET : ORIGIN_TARGET;
   if (!isStar && !form.test(target)) return bad(`target ${JSON.stringify(target)}`);
   const { fields } = head.message;

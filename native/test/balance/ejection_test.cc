@@ -27,7 +27,8 @@ TEST("ejections are those of the shared vectors") {
     }
     std::size_t at = 2;
     if (words[0] == "fail") {
-      CHECK_EQ(onFailure(pool, state, test::number(words[1])), words[2] == "1");
+      CHECK_EQ(onFailure(pool, state, Errc::ConnectRefused, test::number(words[1])),
+               words[2] == "1");
       at = 3;
     } else {
       CHECK_EQ(words[0], "ok");
@@ -51,7 +52,7 @@ TEST("failures of several workers at once eject once") {
   for (int w = 0; w < 4; ++w) {
     workers.emplace_back([&] {
       for (int i = 0; i < 100; ++i) {
-        ejected += onFailure(pool, state, 10) ? 1 : 0;
+        ejected += onFailure(pool, state, Errc::ConnectRefused, 10) ? 1 : 0;
       }
     });
   }
@@ -70,6 +71,6 @@ TEST("a streak of ejections never overflows its length") {
   pool.maxEjectMs = 4'294'967'295;
   plan::TargetState state;
   state.ejections = 4'000'000'000;
-  CHECK(onFailure(pool, state, 5));
+  CHECK(onFailure(pool, state, Errc::ConnectRefused, 5));
   CHECK_EQ(state.ejectedUntilMs.load(), std::uint64_t{5} + 4'294'967'295);
 }

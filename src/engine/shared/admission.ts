@@ -3,14 +3,7 @@
 import type { ErrorCode } from '../../contract/codes.ts';
 import { type Answer, errorAnswer } from './answer.ts';
 import type { IpPort } from './client-address.ts';
-import {
-  DENIALS,
-  type EgressWish,
-  leadsBack,
-  type Refusal,
-  seekEgress,
-  type Way,
-} from './egress.ts';
+import { DENIALS, type EgressWish, type Refusal, seekEgress, type Way } from './egress.ts';
 import { listElements } from './field-rules.ts';
 import { authAnswer, denialAnswer, pacAnswer } from './forward-answers.ts';
 import type { LiveForward, LiveListener, LiveRoute } from './live-plan.ts';
@@ -46,8 +39,7 @@ export async function admit(head: RequestHead, applicant: Applicant): Promise<Ad
   const { listener, forward, clientHost, cameTo } = applicant;
   const { destination } = head;
   if (destination === null) return ownDocument(head, applicant);
-  if (hasBeenHere(head, forward) || leadsBack({ listener, cameTo, destination }))
-    return answered('proxy_loop', errorAnswer('proxy_loop'));
+  if (hasBeenHere(head, forward)) return answered('proxy_loop', errorAnswer('proxy_loop'));
   const user = await userOf(head, forward);
   if (user === 'unknown') return answered('proxy_auth_required', authAnswer(forward.plan));
   if (applicant.isGone()) return answered('client_aborted', errorAnswer('client_aborted'));

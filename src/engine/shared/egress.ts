@@ -57,36 +57,20 @@ export type Egress = Refusal | Way;
 
 export async function seekEgress(wish: EgressWish): Promise<Egress> {
   const { destination, listener, forward } = wish;
-  if (leadsBack(wish)) return refusal('proxy_loop', null);
+  const isPortFine = isPortPermitted(forward.plan, wish);
   const literal = literalOf(destination);
   const byName = ask(wish, null);
-  let resolved: readonly SocketAddress[] | null = literal === null ? null : [literal];
-  let route: LiveRoute;
-  if (byName.kind === 'needs-addresses') {
-    const found = await resolve(wish);
-    if (typeof found === 'string') return refusal(found, null);
-    const decided = decideEach(wish, found);
-    route = decided.route;
-    resolved = decided.addresses;
-  } else {
-    route = routeOf(listener, byName.rule);
+  const route = byName.kind === 'rule' ? routeOf(listener, byName.rule) : null;
+  if (route !== null) {
+    if (route.pool === null) return refusal('destination_denied', route, 'rule');
+    if (!isPortFine) return refusal('destination_denied', route, 'port');
+    // Parents resolve.
+    if (literal === null && route.pool.plan.kind !== 'direct')
+      return way(wish, route, route.pool, []);
   }
-  const { pool } = route;
-  if (pool === null) return refusal('destination_denied', route, 'rule');
-  if (!isPortPermitted(forward.plan, wish)) return refusal('destination_denied', route, 'port');
-  if (pool.plan.kind !== 'direct' && literal === null) return way(wish, route, pool, []);
-  if (resolved === null) {
-    const found = await resolve(wish);
-    if (typeof found === 'string') return refusal(found, route);
-    resolved = found;
-  }
-  const judged = judge(wish, resolved);
-  if (judged.addresses.length === 0) {
-    return judged.isLoop
-      ? refusal('proxy_loop', route)
-      : refusal('destination_forbidden', route, 'address');
-  }
-  return way(wish, route, pool, pool.plan.kind === 'direct' ? judged.addresses : []);
+  const found = literal === null ? await resolve(wish) : [literal];
+  if (typeof found === 'string') return refusal(found, route);
+  return decideByAddress(wish, found, isPortFine);
 }
 
 function refusal(
@@ -133,25 +117,49 @@ const routeOf = ({ plan, live }: LiveListener, rule: number): LiveRoute => {
   return route;
 };
 
-/** Every address by itself: those that are denied fall away, and of the rest those that go the way of the first. */
-function decideEach(
+/** Each address by itself: those that a rule denies, that lead back here, or that are not public, fall away. */
+function decideByAddress(
   wish: EgressWish,
-  addresses: readonly SocketAddress[],
-): { readonly route: LiveRoute; readonly addresses: readonly SocketAddress[] } {
-  const decided = addresses.map((address) => {
-    const decision = ask(wish, address.host);
-    const rule = decision.kind === 'rule' ? decision.rule : wish.forward.plan.rules.length - 1;
-    return { address, route: routeOf(wish.listener, rule) };
-  });
-  const allowed = decided.filter(({ route }) => route.pool !== null);
-  const first = allowed[0] ?? decided[0];
-  if (first === undefined) throw new RangeError('a name resolves to one address at least');
-  return {
-    route: first.route,
-    addresses: allowed
-      .filter(({ route }) => route.pool === first.route.pool)
-      .map(({ address }) => address),
-  };
+  found: readonly SocketAddress[],
+  isPortFine: boolean,
+): Egress {
+  const permitted: SocketAddress[] = [];
+  let route: LiveRoute | null = null;
+  let denying: LiveRoute | null = null;
+  let isLoop = false;
+  for (const address of found) {
+    const rule = ruleFor(wish, address);
+    if (rule.pool === null) {
+      denying ??= rule;
+    } else if (permitted.length > 0 && rule !== route) {
+      // Under another rule than the first one that is allowed: one request has one rule.
+    } else if (wish.destination.kind === 'name' && rule.pool.plan.kind !== 'direct') {
+      // By name: what the parent makes of it is its own affair.
+      return isPortFine
+        ? way(wish, rule, rule.pool, [])
+        : refusal('destination_denied', rule, 'port');
+    } else if (isOwn(wish, address)) {
+      isLoop = true;
+    } else if (isPermitted(wish.forward.plan, address)) {
+      route = rule;
+      permitted.push(address);
+    } else if (permitted.length === 0) {
+      route = rule;
+    }
+  }
+  const pool = route?.pool ?? null;
+  if (permitted.length > 0 && route !== null && pool !== null) {
+    if (!isPortFine) return refusal('destination_denied', route, 'port');
+    return way(wish, route, pool, pool.plan.kind === 'direct' ? permitted : []);
+  }
+  if (denying !== null) return refusal('destination_denied', denying, 'rule');
+  return isLoop ? refusal('proxy_loop', route) : refusal('destination_forbidden', route, 'address');
+}
+
+function ruleFor(wish: EgressWish, address: SocketAddress): LiveRoute {
+  const decision = ask(wish, address.host);
+  const rule = decision.kind === 'rule' ? decision.rule : wish.forward.plan.rules.length - 1;
+  return routeOf(wish.listener, rule);
 }
 
 function isPortPermitted(plan: PlanForward, { method, destination }: EgressWish): boolean {
@@ -183,49 +191,17 @@ function literalOf(destination: Destination): SocketAddress | null {
   return { family, host, port };
 }
 
-/** A client of ours wants to go to where it is already. Of names that is known once they are resolved. */
-export function leadsBack(wish: Pick<EgressWish, 'listener' | 'cameTo' | 'destination'>): boolean {
-  const literal = literalOf(wish.destination);
-  return literal !== null && isOwn(wish, literal);
-}
-
-/** Addresses that may be connected to. `isLoop`: there is none, because the first leads back here. */
-function judge(
-  wish: EgressWish,
-  addresses: readonly SocketAddress[],
-): { readonly addresses: readonly SocketAddress[]; readonly isLoop: boolean } {
-  const verdicts = addresses.map((address) => ({
-    address,
-    isLoop: isOwn(wish, address),
-    isPermitted: isPermitted(wish.forward.plan, address),
-  }));
-  return {
-    addresses: verdicts
-      .filter(({ isLoop, isPermitted: isFine }) => isFine && !isLoop)
-      .map(({ address }) => address),
-    isLoop: verdicts[0]?.isLoop === true,
-  };
-}
-
 function isPermitted({ privateDestinations }: PlanForward, { family, host }: SocketAddress) {
   if (family === 'unix') return false;
   return addressClass(family, host) === 'public' || addressSetOf(privateDestinations).has(host);
 }
 
-/** An address of ours at which a forward proxy listens. */
-function isOwn(
-  { listener, cameTo }: Pick<EgressWish, 'listener' | 'cameTo'>,
-  { host, port }: SocketAddress,
-): boolean {
-  if (cameTo !== null && port === cameTo.port) {
-    const isWildcard = isWildcardHost(listener.plan.address.host);
-    if (host === cameTo.host || (isWildcard && isThisMachine(host))) return true;
-  }
-  return listener.live.plan.listeners.some(({ protocol, address }) => {
-    if (protocol !== 'forward' || address.family === 'unix' || address.port !== port) return false;
-    if (!isWildcardHost(address.host)) return address.host === host;
-    return isThisMachine(host) || host === cameTo?.host;
-  });
+/** The listener that the client came to: whoever connects to it again goes round in a circle. */
+function isOwn({ listener, cameTo }: EgressWish, { host, port }: SocketAddress): boolean {
+  if (cameTo === null || port !== cameTo.port) return false;
+  return (
+    host === cameTo.host || (isWildcardHost(listener.plan.address.host) && isThisMachine(host))
+  );
 }
 
 const isWildcardHost = (host: string): boolean => host === '0.0.0.0' || host === '::';

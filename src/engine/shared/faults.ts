@@ -53,24 +53,6 @@ export function exhaustionFault(error: unknown): ErrorCode | null {
   }
 }
 
-/** Whether a fault says something about the target, and so counts towards its ejection. */
-export function isTargetFault(code: ErrorCode): boolean {
-  switch (code) {
-    case 'connect_refused':
-    case 'connect_timeout':
-    case 'connect_unreachable':
-    case 'connect_failed':
-    case 'upstream_closed':
-    case 'upstream_reset':
-    case 'target_unreachable':
-    case 'upstream_tls_failed':
-    case 'upstream_certificate_rejected':
-      return true;
-    default:
-      return false;
-  }
-}
-
 /** Errors of clients that were understood all the same. */
 const UNDERSTOOD: ReadonlySet<ErrorCode> = new Set([
   'no_route',

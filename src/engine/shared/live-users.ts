@@ -24,20 +24,18 @@ export class LiveUsers {
   }
 }
 
-interface Verdict {
-  readonly isRight: boolean;
-  readonly untilMs: number;
-}
-
 const RIGHT_MS = 5 * 60_000;
 const WRONG_MS = 2_000;
+/** Of each kind. */
 const MAX_VERDICTS = 1_024;
 
 export class Verdicts {
   readonly #oracle: Oracle | null;
   readonly #secret = randomBytes(32);
-  /** By a digest of everything that a verdict hangs on; the oldest first. */
-  readonly #known = new Map<string, Verdict>();
+  /** Until when, by a digest of everything that a verdict hangs on; the oldest first. Apart, so that guesses push out
+   * nobody who is known. */
+  readonly #right = new Map<string, number>();
+  readonly #wrong = new Map<string, number>();
   /** Those that the oracle has been asked for and has not answered. */
   readonly #asked = new Map<string, Promise<boolean>>();
 
@@ -50,8 +48,9 @@ export class Verdicts {
     const key = createHmac('sha256', this.#secret)
       .update(JSON.stringify([file, digest, name, password]))
       .digest('base64');
-    const known = this.#known.get(key);
-    if (known !== undefined && performance.now() < known.untilMs) return known.isRight;
+    const nowMs = performance.now();
+    if (nowMs < (this.#right.get(key) ?? 0)) return true;
+    if (nowMs < (this.#wrong.get(key) ?? 0)) return false;
     const asked = this.#asked.get(key) ?? this.#ask(this.#oracle, key, [file, name, password]);
     return asked;
   }
@@ -73,16 +72,13 @@ export class Verdicts {
   }
 
   #remember(key: string, isRight: boolean): void {
-    this.#known.delete(key);
-    this.#known.set(key, {
-      isRight,
-      untilMs: performance.now() + (isRight ? RIGHT_MS : WRONG_MS),
-    });
-    if (this.#known.size <= MAX_VERDICTS) return;
-    for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest);
-      break;
-    }
+    this.#right.delete(key);
+    this.#wrong.delete(key);
+    const verdicts = isRight ? this.#right : this.#wrong;
+    verdicts.set(key, performance.now() + (isRight ? RIGHT_MS : WRONG_MS));
+    if (verdicts.size <= MAX_VERDICTS) return;
+    const [oldest = key] = verdicts.keys();
+    verdicts.delete(oldest);
   }
 }
 

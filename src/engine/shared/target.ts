@@ -8,13 +8,12 @@ import {
   onFailure,
   onSuccess,
 } from '../../balance/ejection.ts';
-import type { ErrorCode } from '../../contract/codes.ts';
+import { type ErrorCode, isTargetFault } from '../../contract/codes.ts';
 import { assertNever } from '../../contract/ids.ts';
 import type { PlanPool, PlanTarget } from '../../plan/plan.ts';
 import type { TargetState } from '../engine.ts';
 import type { TargetTls } from './client-tls.ts';
 import type { EntityStats } from './entity-stats.ts';
-import { isTargetFault } from './faults.ts';
 import { OriginAgent, openDirectly } from './origin-agent.ts';
 import { connectThroughParent } from './parent.ts';
 import { UpstreamAgent } from './upstream-agent.ts';

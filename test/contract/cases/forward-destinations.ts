@@ -5,7 +5,15 @@ import { deferred, eventually, within } from '../../support/deadline.ts';
 import { requestBytes } from '../../support/http-client.ts';
 import { freeAddress } from '../../support/tcp-target.ts';
 import { type Case, type CaseContext, type Feature, offering } from '../case.ts';
-import { absolute, ask, connect, connectBytes, forwardProxy, openTunnel } from '../forward.ts';
+import {
+  absolute,
+  ask,
+  basic,
+  connect,
+  connectBytes,
+  forwardProxy,
+  openTunnel,
+} from '../forward.ts';
 import {
   FORBIDDEN_ANSWERS,
   FORBIDDEN_HOSTS,
@@ -68,6 +76,70 @@ const names: Case[] = [
       assert.equal((await ask(test, port, `http://private.test:${origin.port}/`)).status, 403);
       const mixed = await connect(await test.http(port), `mixed.test:${origin.port}`);
       assert.equal(mixed.status, 200);
+    },
+  },
+  {
+    name: 'each address of a name is judged under its own rule: the first that is allowed and permitted decides',
+    run: async (test) => {
+      const parent = await test.httpTarget({ takes: 'proxy', name: 'parent' });
+      const { port, engine } = await forwardProxy(test, {
+        listener: {
+          privateDestinations: ['127.0.0.9'],
+          rules: [
+            { name: 'refused', match: { hosts: ['127.0.0.3'] }, action: 'deny' },
+            { name: 'up', match: { hosts: ['127.0.0.2'] }, action: 'allow', via: 'parents' },
+            { name: 'rest', match: {}, action: 'allow' },
+          ],
+        },
+        pools: { parents: { parent: 'http', targets: [parent.address] } },
+        names: {
+          'second.test': ['10.0.0.1', '127.0.0.2'],
+          'denied.test': ['10.0.0.1', '127.0.0.3'],
+          'private.test': ['10.0.0.1', '10.0.0.2'],
+        },
+      });
+      assert.equal((await ask(test, port, 'http://second.test/')).text, 'parent');
+      const refusal = async (url: string) => {
+        const { status } = await ask(test, port, url);
+        const { errors } = engine.stats().listener('egress');
+        return [status, errors.destination_denied, errors.destination_forbidden];
+      };
+      assert.deepEqual(await refusal('http://denied.test/'), [403, 1, 0]);
+      assert.equal(engine.stats().route('egress', 'refused').requests, 1);
+      assert.deepEqual(await refusal('http://private.test/'), [403, 1, 1]);
+    },
+  },
+  {
+    name: 'the proxy itself is no destination: a loop, whether its address is permitted or not, after who asks',
+    run: async (test) => {
+      for (const privateDestinations of [[], ['127.0.0.0/8']]) {
+        const { port, engine } = await forwardProxy(test, {
+          listener: { privateDestinations },
+          names: { 'here.test': ['127.0.0.1'] },
+          users: { alice: 'secret' },
+        });
+        for (const host of ['127.0.0.1', 'here.test']) {
+          const url = `http://${host}:${port}/`;
+          assert.equal((await ask(test, port, url)).status, 407);
+          const answer = await ask(test, port, url, basic('alice:secret'));
+          assert.equal(answer.status, 502);
+          assert.equal(answer.value('proxy-status'), 'sluice; error=proxy_loop_detected');
+        }
+        const { errors } = engine.stats().listener('egress');
+        assert.deepEqual([errors.proxy_loop, errors.destination_forbidden], [2, 0]);
+      }
+    },
+  },
+  {
+    name: 'OPTIONS of a whole host goes there as such',
+    run: async (test) => {
+      const origin = await test.httpTarget();
+      const { port } = await forwardProxy(test);
+      const client = await test.http(port);
+      client.send(absolute('OPTIONS', `http://site.test:${origin.port}`));
+      assert.equal((await client.response()).status, 200);
+      const { method, target } = await origin.next();
+      assert.deepEqual([method, target], ['OPTIONS', '*']);
     },
   },
   {

@@ -277,6 +277,40 @@ const http: Case[] = [
     },
   },
   {
+    name: 'a parent that refuses a destination is none the worse: it is not set aside',
+    run: async (test) => {
+      const refusing = await httpParent(test, { answer: () => 'HTTP/1.1 403 Forbidden\r\n\r\n' });
+      const socks = await socksParent(test, { code: 2 });
+      for (const [address, protocol] of [
+        [refusing.address, 'http'],
+        [socks.address, 'socks5'],
+      ] as const) {
+        const { port, engine } = await forwardProxy(test, {
+          listener: VIA_PARENTS,
+          pools: parents([address], { parent: protocol, eject: { after: 1, for: '60s' } }),
+        });
+        const answer = await connect(await test.http(port), 'dead.test:443');
+        assert.equal(answer.status, 502);
+        assert.equal(engine.stats().target('parents', address).errors.parent_refused, 1);
+        assert.equal(engine.targetState('parents', address).isEjected, false);
+      }
+    },
+  },
+  {
+    name: 'an http parent is asked for OPTIONS of a whole host without a path',
+    run: async (test) => {
+      const parent = await test.httpTarget({ takes: 'proxy' });
+      const { port } = await forwardProxy(test, {
+        listener: VIA_PARENTS,
+        pools: parents([parent.address]),
+      });
+      const client = await test.http(port);
+      client.send(absolute('OPTIONS', 'http://far.test'));
+      assert.equal((await client.response()).status, 200);
+      assert.equal((await parent.next()).target, 'http://far.test');
+    },
+  },
+  {
     name: 'a parent whose answer to CONNECT never ends: 502',
     run: async (test) => {
       const parent = await httpParent(test, {

@@ -41,16 +41,18 @@ test('a verdict is remembered for one version of the file, and for one name and 
   assert.equal(oracle.askedPasswords.length, 4);
 });
 
-test('as many verdicts are remembered as were said, and the oldest goes first', async () => {
+test('as many guesses are remembered as was said, and push out nobody who is known', async () => {
   const oracle = new TestOracle({}, { ann: 'right' });
   const users = usersOf(oracle);
   await users.find('ann', 'right');
-  for (let i = 0; i < 1023; i++) await users.find('ann', `wrong ${i}`);
-  await users.find('ann', 'right');
-  assert.equal(oracle.askedPasswords.length, 1024);
+  for (let i = 0; i < 1024; i++) await users.find('ann', `wrong ${i}`);
+  await users.find('ann', 'wrong 0');
+  assert.equal(oracle.askedPasswords.length, 1025);
   await users.find('ann', 'one too many');
-  await users.find('ann', 'right');
-  assert.equal(oracle.askedPasswords.length, 1026);
+  await users.find('ann', 'wrong 0');
+  assert.equal(oracle.askedPasswords.length, 1027);
+  assert.equal((await users.find('ann', 'right'))?.name, 'ann');
+  assert.equal(oracle.askedPasswords.length, 1027);
 });
 
 test('logins are read as RFC 7617 writes them, and in no other way', () => {
