@@ -51,12 +51,14 @@ export class BcryptThread {
       this.#asked.delete(id);
       if (this.#asked.size === 0) thread.unref();
     });
-    thread.on('error', (error) => this.#end(error));
-    thread.on('exit', () => this.#end(new Error('the thread ended')));
+    thread.on('error', (error) => this.#end(thread, error));
+    thread.on('exit', () => this.#end(thread, new Error('the thread ended')));
     return thread;
   }
 
-  #end(error: Error): void {
+  /** After an error comes the exit: by then another thread may be running. */
+  #end(thread: Worker, error: Error): void {
+    if (thread !== this.#thread) return;
     this.#thread = null;
     for (const { reject } of this.#asked.values()) reject(error);
     this.#asked.clear();
