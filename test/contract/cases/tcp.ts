@@ -155,6 +155,23 @@ const cases: Case[] = [
     },
   },
   {
+    name: 'passes on a half-close that comes before the target is connected',
+    run: async (test) => {
+      const target = await test.tcpTarget();
+      const engine = await test.engine(tcpConfig([target.address]));
+      for (const bytes of ['', 'all of it']) {
+        const client = await test.connect(engine.port('db'), { allowHalfOpen: true });
+        client.end(bytes);
+        const upstream = await target.next();
+        await within(upstream.ended, "the client's FIN at the target");
+        assert.equal(upstream.text, bytes);
+        upstream.end('answer');
+        await within(client.closed, 'the close');
+        assert.equal(client.text, 'answer');
+      }
+    },
+  },
+  {
     name: "passes the target's half-close on and still relays what the client sends",
     run: async (test) => {
       const [client, upstream] = await relayed(test);
