@@ -81,7 +81,9 @@ function pool(context: AddressContext) {
       .strictObject({
         after: integer(0, 1000)
           .prefault(1)
-          .describe('Consecutive failures after which a target is set aside. 0 = never.'),
+          .describe(
+            'Consecutive failures after which a target is set aside: no connection, no answer in time, one that is cut or malformed. What it answers is none, nor is a destination that a parent refuses. 0 = never.',
+          ),
         for: duration()
           .prefault('2s')
           .describe('How long it is set aside the first time; doubles with each time in a row.'),
