@@ -100,7 +100,9 @@ Pump::Step Pump::fill() noexcept {
     return Step::Moved;
   }
   if (got == 0) {
-    isSourceEof_ = true;
+    // In front of urgent data an end is told as well, if there is one behind it.
+    from_->sawUrgent_ = from_->ring_ != nullptr && from_->isAtUrgent();
+    isSourceEof_ = !from_->sawUrgent_;
     return Step::Blocked;
   }
   if (errno == EINTR) {
@@ -111,7 +113,7 @@ Pump::Step Pump::fill() noexcept {
     // empty.
     if (inPipe_ == 0) {
       if (from_->ring_ != nullptr) {
-        from_->sawUrgent_ = from_->hasUrgent();
+        from_->sawUrgent_ = from_->isAtUrgent();
       }
       from_->hasInput_ = from_->sawUrgent_;
     }

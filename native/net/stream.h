@@ -158,7 +158,8 @@ class Stream final : public Source {
   void watchEdges(std::uint32_t events) noexcept;
   [[nodiscard]] bool mayBeShot() const noexcept;
   void noteReceive(bool isSmall) noexcept;
-  [[nodiscard]] bool hasUrgent() const noexcept;
+  /// The next byte is behind urgent data, where splicing stops.
+  [[nodiscard]] bool isAtUrgent() const noexcept;
   void enterShot() noexcept;
   void leaveShot() noexcept;
   void deliver(std::string_view bytes) noexcept;

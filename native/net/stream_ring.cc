@@ -8,8 +8,9 @@
 // shot -> ending when a buffer came full, bytes came unwanted, or a pump takes over; edges -> shot
 // when receives have been small for a while. While a request receives, nobody else may: the order
 // of bytes would be lost.
-#include <poll.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -53,9 +54,9 @@ void Stream::noteReceive(bool isSmall) noexcept {
   }
 }
 
-bool Stream::hasUrgent() const noexcept {
-  pollfd one{.fd = fd_.get(), .events = POLLPRI, .revents = 0};
-  return ::poll(&one, 1, 0) > 0 && (one.revents & POLLPRI) != 0;
+bool Stream::isAtUrgent() const noexcept {
+  int isAtMark = 0;
+  return ::ioctl(fd_.get(), SIOCATMARK, &isAtMark) == 0 && isAtMark != 0;
 }
 
 void Stream::enterShot() noexcept {

@@ -48,6 +48,7 @@ class Far {
     CHECK_EQ(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
              static_cast<ssize_t>(bytes.size()));
   }
+  void sendUrgent(char byte) const { CHECK_EQ(::send(fd_.get(), &byte, 1, MSG_OOB), 1); }
   /// As much as the kernel takes.
   std::size_t sendSome(std::string_view bytes) const {
     const ssize_t put = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -179,6 +179,26 @@ TEST("without a descriptor for a pipe a pump gives up and nothing is lost") {
   CHECK_EQ(rig.fromOwner.received, "still here");
 }
 
+TEST("a pump gives up in front of urgent data, and what is behind it can be received") {
+  for (const bool isAtOnce : {true, false}) {
+    Rig rig;
+    rig.start();
+    rig.source.send("before ");
+    rig.untilReceived(7);
+    rig.source.sendUrgent('!');
+    if (!isAtOnce) {
+      rig.turning.settle();
+    }
+    rig.source.send("after");
+    rig.source.finish();
+    rig.untilEnd();
+    CHECK(rig.ended == net::PumpEnd::NoPipe);
+    rig.from.startReceive();
+    rig.turning.until("the rest", [&] { return rig.fromOwner.end.has_value(); });
+    CHECK_EQ(rig.fromOwner.received, "after");
+  }
+}
+
 TEST("an idle pump holds no pipe, and pipes are used again") {
   Rig first;
   first.start();
