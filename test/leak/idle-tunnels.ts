@@ -6,7 +6,7 @@ import net from 'node:net';
 import { describe, it } from 'node:test';
 import { eventually, within } from '../support/deadline.ts';
 import { startEngineProcess } from '../support/engine-process.ts';
-import { Scope } from '../support/scope.ts';
+import { type Scope, withScope } from '../support/scope.ts';
 import { startEchoTarget } from '../support/tcp-target.ts';
 
 const MOST = 10_000;
@@ -19,14 +19,8 @@ const BYTES_EACH = 8 * 1024;
 
 export function describeIdleTunnels(engine: string): void {
   describe(`${engine}: idle tunnels`, () => {
-    it('as many as may be open cost little memory, still work, and all end', async () => {
-      const scope = new Scope();
-      try {
-        await run(engine, scope);
-      } finally {
-        await scope.close();
-      }
-    });
+    it('as many as may be open cost little memory, still work, and all end', () =>
+      withScope((scope) => run(engine, scope)));
   });
 }
 

@@ -7,7 +7,7 @@ import { type EngineProcess, startEngineProcess } from '../support/engine-proces
 import { openHttp, requestBytes } from '../support/http-client.ts';
 import { ok, startHttpTarget } from '../support/http-target.ts';
 import { connectRaw } from '../support/raw-connection.ts';
-import { Scope } from '../support/scope.ts';
+import { type Scope, withScope } from '../support/scope.ts';
 import { freeAddress, startEchoTarget } from '../support/tcp-target.ts';
 import { openUdp, openUdpTarget } from '../support/udp.ts';
 
@@ -18,14 +18,8 @@ const POOLED_PIPE_ENDS = 2 * 2 * 64;
 
 export function describeLeaks(engine: string): void {
   describe(`${engine}: leaks`, () => {
-    it('bursts of traffic and reloads leave no descriptors and no memory behind', async () => {
-      const scope = new Scope();
-      try {
-        await run(engine, scope);
-      } finally {
-        await scope.close();
-      }
-    });
+    it('bursts of traffic and reloads leave no descriptors and no memory behind', () =>
+      withScope((scope) => run(engine, scope)));
   });
 }
 

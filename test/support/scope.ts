@@ -29,3 +29,13 @@ export class Scope {
     if (failures.length > 0) throw failures[0];
   }
 }
+
+/** What `work` owns is closed when it has ended, however that was. */
+export async function withScope(work: (scope: Scope) => Promise<void>): Promise<void> {
+  const scope = new Scope();
+  try {
+    await work(scope);
+  } finally {
+    await scope.close();
+  }
+}
