@@ -641,11 +641,10 @@ void H1Client::nextRequest() noexcept {
   }
 }
 
-/// Closes so that the answer arrives: bytes that nobody reads would make the kernel reset the
-/// connection.
+/// Closes in stages, so that the answer arrives: bytes that nobody reads would make the kernel
+/// reset the connection, even those that are still on their way (RFC 9112 9.6).
 void H1Client::finishClosing() noexcept {
-  const bool mayLoseAnswer = isRefused_ || !reader_.isAtEnd() || !in_.isEmpty() || !input_.empty();
-  if (!mayLoseAnswer || hasClientEnded_) {
+  if (hasClientEnded_) {
     close();
     return;
   }

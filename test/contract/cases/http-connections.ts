@@ -1,6 +1,6 @@
 // HTTP/1.1 connections: keep-alive on both sides, reuse, pipelining, HTTP/1.0.
 import assert from 'node:assert/strict';
-import { deferred, eventually, within } from '../../support/deadline.ts';
+import { deferred, eventually, pause, within } from '../../support/deadline.ts';
 import { fetchOnce, requestBytes } from '../../support/http-client.ts';
 import { chunk, ok, response } from '../../support/http-target.ts';
 import { fieldValue } from '../../support/strict-http.ts';
@@ -63,6 +63,29 @@ const cases: Case[] = [
       assert.equal(await within(client.closed, 'the close'), 'fin');
       await fetchOnce(engine.port('web'), 'GET', '/');
       assert.equal(target.connections.length, 1, "the client's close is not the target's");
+    },
+  },
+  {
+    name: 'the last answer arrives whole, whatever the client sends behind the request',
+    run: async (test) => {
+      const body = 'a'.repeat(100 * 1024);
+      const target = await test.httpTarget({ answer: () => ok(body) });
+      const engine = await test.engine(httpConfig([target.address]));
+      for (const [i, version] of ['HTTP/1.1\r\nConnection: close', 'HTTP/1.0'].entries()) {
+        const client = await test.http(engine.port('web'));
+        // The answer waits in the kernel for a client that has not read it yet, and sends.
+        client.connection.socket.pause();
+        client.send(`GET / ${version}\r\nHost: test\r\n\r\n`);
+        await target.received(i + 1);
+        for (const surplus of ['GET /surplus HTTP/1.1\r\n', 'Host: test\r\n', '\r\n']) {
+          await pause(50);
+          await client.connection.sent(surplus);
+        }
+        client.connection.socket.resume();
+        assert.equal((await client.response()).text, body, version);
+        assert.equal(await within(client.closed, 'the close'), 'fin', version);
+      }
+      assert.equal(target.requests.length, 2);
     },
   },
   {
