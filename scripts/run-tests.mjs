@@ -35,12 +35,18 @@ if (
 const { status } = spawnSync(
   process.execPath,
   [
-    ...['--import', 'tsx', '--test', '--test-reporter=spec', '--test-concurrency=2'],
-    ...['--test-timeout=300000', ...files.sort()],
+    ...['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=300000'],
+    ...reportTo('spec', 'stdout'),
+    ...reportTo('./scripts/last-words.mjs', 'stderr'),
+    ...files.sort(),
   ],
   { cwd: root, stdio: 'inherit' },
 );
 process.exit(status ?? 1);
+
+function reportTo(reporter, destination) {
+  return [`--test-reporter=${reporter}`, `--test-reporter-destination=${destination}`];
+}
 
 function testsBelow(folder) {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

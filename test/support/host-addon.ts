@@ -1,7 +1,8 @@
 // The addon's contract (src/engine/native/addon.d.ts) kept by native/test/host.cc: each engine in a process of its
 // own, so that it can run under a sanitizer. Every call is a request over a FIFO that waits for its answer. When
 // an engine is closed its host must end well: a sanitizer's report, a leak, or anything that the host says on
-// standard error fails the test process; the case in whose midst a host ends fails too.
+// standard error fails the test file; the case in whose midst a host ends fails too.
+import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import {
   closeSync,
@@ -15,6 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { after } from 'node:test';
 import type {
   NativeAddon,
   NativeEngine,
@@ -36,6 +38,10 @@ const SCRIPT = '"$0" "$1" "$2"; echo $? >"$3"';
 export function hostAddon(path: string): NativeAddon {
   const program = resolve(path);
   const abi = execFileSync(program, ['--abi'], { encoding: 'utf8' }).trim();
+  after(() => {
+    for (const host of living) host.finish();
+    assert.deepEqual(badEnds, [], 'every native host must end well');
+  });
   return {
     abi,
     createEngine: (workers, loop) => new HostedEngine(() => new Host(program, workers, loop)),
@@ -43,10 +49,8 @@ export function hostAddon(path: string): NativeAddon {
 }
 
 const living = new Set<Host>();
-
-process.on('exit', () => {
-  for (const host of living) host.finish();
-});
+/** How hosts ended that did not end well. */
+const badEnds: string[] = [];
 
 /** One host process and the two pipes to it. */
 class Host {
@@ -99,7 +103,7 @@ class Host {
     closeSync(this.#requests);
   }
 
-  /** Waits for the host to end; '' when it ended well, else what is known, which fails the test process. */
+  /** Waits for the host to end; '' when it ended well, else what is known, which fails the test file. */
   finish(): string {
     if (!living.delete(this)) return '';
     this.end();
@@ -110,8 +114,7 @@ class Host {
     rmSync(this.#folder, { recursive: true });
     if (status === '0' && errors === '' && !extra) return '';
     const outcome = `exit status ${status || 'unknown'}\n${errors}`;
-    console.error(`the native host ended badly: ${outcome}`);
-    process.exitCode = 1;
+    badEnds.push(outcome);
     return outcome;
   }
 
