@@ -8,14 +8,16 @@
 namespace sluice::plan {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x3153'4853;
-constexpr std::size_t kHeader = 40;
-/// Whatever a slot says, a record is read within the set.
-constexpr std::size_t kPadding = 256;
-constexpr std::uint32_t kMaxRecordBytes = std::uint32_t{1} << 30;
+constexpr std::uint32_t kMagic = 0x3253'4853;
+constexpr std::size_t kHeader = 32;
+constexpr std::size_t kBlock = 256;
+constexpr std::uint8_t kGoesOn = 0x80;
 constexpr std::size_t kMaxName = 253;
 constexpr std::uint8_t kExact = 1;
 constexpr std::uint8_t kSubdomains = 2;
+/// The bits of a mark that are of the hash.
+constexpr std::uint8_t kTag = 0xfc;
+constexpr std::size_t kCacheLine = 64;
 
 std::uint32_t wordAt(const std::uint8_t* bytes) noexcept {
   std::uint32_t word = 0;
@@ -25,25 +27,52 @@ std::uint32_t wordAt(const std::uint8_t* bytes) noexcept {
 
 struct Header {
   std::uint32_t count;
-  std::uint32_t slots;
-  std::uint32_t offsetBits;
+  std::uint32_t blocks;
   std::uint32_t key0;
   std::uint32_t key1;
-  std::uint32_t recordBytes;
   std::uint32_t exactDepths;
   std::uint32_t subdomainDepths;
 };
 
 Header headerOf(const std::uint8_t* bytes) noexcept {
   return {.count = wordAt(bytes + 4),
-          .slots = wordAt(bytes + 8),
-          .offsetBits = wordAt(bytes + 12),
-          .key0 = wordAt(bytes + 16),
-          .key1 = wordAt(bytes + 20),
-          .recordBytes = wordAt(bytes + 24),
-          .exactDepths = wordAt(bytes + 28),
-          .subdomainDepths = wordAt(bytes + 32)};
+          .blocks = wordAt(bytes + 8),
+          .key0 = wordAt(bytes + 12),
+          .key1 = wordAt(bytes + 16),
+          .exactDepths = wordAt(bytes + 20),
+          .subdomainDepths = wordAt(bytes + 24)};
 }
+
+/// A block as it lies in memory.
+class Block {
+ public:
+  explicit Block(const std::uint8_t* bytes) noexcept : bytes_(bytes) {}
+
+  [[nodiscard]] std::size_t count() const noexcept { return bytes_[0] & ~kGoesOn; }
+  [[nodiscard]] bool goesOn() const noexcept { return (bytes_[0] & kGoesOn) != 0; }
+  [[nodiscard]] std::uint8_t mark(std::size_t i) const noexcept { return bytes_[1 + 2 * i]; }
+  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return bytes_[2 + 2 * i]; }
+  /// Of the first one; the others follow.
+  [[nodiscard]] const std::uint8_t* names() const noexcept { return bytes_ + 1 + 2 * count(); }
+
+  /// Whether its names are names and end within it.
+  [[nodiscard]] bool isSound() const noexcept {
+    std::size_t used = 1 + 2 * count();
+    if (used > kBlock) {
+      return false;
+    }
+    for (std::size_t i = 0; i < count(); ++i) {
+      if (length(i) == 0) {
+        return false;
+      }
+      used += length(i);
+    }
+    return used <= kBlock;
+  }
+
+ private:
+  const std::uint8_t* bytes_;
+};
 
 /// Masks have a bit for each depth; the last one stands for all that are deeper.
 constexpr bool isDepthIn(std::uint32_t depths, std::size_t depth) noexcept {
@@ -157,10 +186,11 @@ class SuffixHash {
   std::size_t absorbed_ = 0;
 };
 
-/// What a host ends with.
+/// What a host ends with, and what it would have to be in the set for.
 struct Suffix {
   std::uint32_t hash;
-  std::uint32_t length;
+  std::uint8_t length;
+  std::uint8_t flag;
 };
 
 } // namespace
@@ -169,46 +199,24 @@ bool HostSet::isSound(std::span<const std::uint8_t> bytes) noexcept {
   if (bytes.empty()) {
     return true;
   }
-  if (bytes.size() < kHeader + kPadding || wordAt(bytes.data()) != kMagic) {
+  if (bytes.size() < kHeader || wordAt(bytes.data()) != kMagic) {
     return false;
   }
   const Header header = headerOf(bytes.data());
-  const std::size_t slotBytes = std::size_t{4} * header.slots;
-  if (header.slots == 0 || header.recordBytes > kMaxRecordBytes || header.offsetBits < 1 ||
-      header.offsetBits > 31 ||
-      bytes.size() != kHeader + slotBytes + header.recordBytes + kPadding) {
+  if (bytes.size() != kHeader + kBlock * header.blocks) {
     return false;
   }
-  // Records: as many as are counted, one behind the other.
-  const std::uint8_t* records = bytes.data() + kHeader + slotBytes;
-  std::uint32_t count = 0;
-  std::size_t at = 0;
-  for (; at < header.recordBytes; ++count) {
-    const std::size_t length = records[at];
-    if (length == 0 || length > kMaxName) {
+  std::size_t count = 0;
+  bool canEnd = false;
+  for (std::size_t at = kHeader; at < bytes.size(); at += kBlock) {
+    const Block block(bytes.data() + at);
+    if (!block.isSound()) {
       return false;
     }
-    at += 2 + length;
+    count += block.count();
+    canEnd = canEnd || !block.goesOn();
   }
-  if (at != header.recordBytes || count != header.count) {
-    return false;
-  }
-  // Slots: one a record, each to something within the records, and some of them empty, where every
-  // search ends.
-  const std::uint32_t offsetMask = (std::uint32_t{1} << header.offsetBits) - 1;
-  std::uint32_t used = 0;
-  for (std::size_t i = 0; i < header.slots; ++i) {
-    const std::uint32_t slot = wordAt(bytes.data() + kHeader + 4 * i);
-    if (slot == 0) {
-      continue;
-    }
-    const std::uint32_t offset = slot & offsetMask;
-    if (offset == 0 || offset > header.recordBytes) {
-      return false;
-    }
-    ++used;
-  }
-  return used == header.count && used < header.slots;
+  return count == header.count && canEnd;
 }
 
 HostSet::HostSet(std::span<const std::uint8_t> bytes) noexcept {
@@ -216,11 +224,9 @@ HostSet::HostSet(std::span<const std::uint8_t> bytes) noexcept {
     return;
   }
   const Header header = headerOf(bytes.data());
-  slots_ = bytes.data() + kHeader;
-  records_ = slots_ + std::size_t{4} * header.slots;
+  blocks_ = bytes.subspan(kHeader);
   count_ = header.count;
-  slotCount_ = header.slots;
-  offsetBits_ = header.offsetBits;
+  blockCount_ = header.blocks;
   key0_ = header.key0;
   key1_ = header.key1;
   exactDepths_ = header.exactDepths;
@@ -231,57 +237,58 @@ bool HostSet::has(std::string_view host) const noexcept {
   if (count_ == 0 || host.empty() || host.size() > kMaxName) {
     return false;
   }
-  // All first slots are on their way from memory before any is looked at.
+  // All that memory has to give is on its way before any of it is looked at.
   const Backwards backwards(host);
   SuffixHash hash(key0_, key1_);
-  Suffix below[kMaxName];
+  Suffix suffixes[kMaxName + 1];
   std::size_t count = 0;
   std::size_t depth = 1;
+  const auto ask = [&](std::size_t length, std::uint8_t flag) noexcept {
+    const Suffix suffix{hash.of(backwards, length), static_cast<std::uint8_t>(length), flag};
+    const std::uint8_t* const block = firstBlock(suffix.hash);
+    for (std::size_t at = 0; at < kBlock; at += kCacheLine) {
+      __builtin_prefetch(block + at);
+    }
+    suffixes[count++] = suffix;
+  };
   for (const std::size_t length : backwards.dots()) {
     if (isDepthIn(subdomainDepths_, depth++)) {
-      const Suffix suffix{hash.of(backwards, length), static_cast<std::uint32_t>(length)};
-      __builtin_prefetch(slotOf(suffix.hash));
-      below[count++] = suffix;
+      ask(length, kSubdomains);
     }
   }
-  const bool canBeExact = isDepthIn(exactDepths_, depth);
-  std::uint32_t whole = 0;
-  if (canBeExact) {
-    whole = hash.of(backwards, host.size());
-    __builtin_prefetch(slotOf(whole));
+  if (isDepthIn(exactDepths_, depth)) {
+    ask(host.size(), kExact);
   }
-  for (const Suffix& suffix : std::span(below, count)) {
-    if (holds(host.substr(host.size() - suffix.length), suffix.hash, kSubdomains)) {
-      return true;
-    }
-  }
-  return canBeExact && holds(host, whole, kExact);
+  const auto isHeld = [&](const Suffix& suffix) noexcept {
+    return holds(host.substr(host.size() - suffix.length), suffix.hash, suffix.flag);
+  };
+  return std::any_of(suffixes, suffixes + count, isHeld);
 }
 
 bool HostSet::holds(std::string_view name, std::uint32_t hash, std::uint8_t flag) const noexcept {
-  const std::uint32_t tag = hash << offsetBits_;
-  const std::uint32_t offsetMask = (std::uint32_t{1} << offsetBits_) - 1;
-  const std::uint8_t* const end = slots_ + std::size_t{4} * slotCount_;
-  for (const std::uint8_t* at = slotOf(hash);;) {
-    const std::uint32_t slot = wordAt(at);
-    if (slot == 0) {
-      return false;
-    }
-    if (((slot ^ tag) & ~offsetMask) == 0) {
-      const std::uint8_t* record = records_ + (slot & offsetMask) - 1;
-      if (record[0] == name.size() && std::memcmp(record + 2, name.data(), name.size()) == 0) {
-        return (record[1] & flag) != 0;
+  const auto tag = static_cast<std::uint8_t>(hash << 2);
+  const std::uint8_t* const end = blocks_.data() + blocks_.size();
+  for (const std::uint8_t* at = firstBlock(hash);;) {
+    const Block block(at);
+    const std::uint8_t* its = block.names();
+    for (std::size_t i = 0; i < block.count(); its += block.length(i++)) {
+      if (((block.mark(i) ^ tag) & kTag) == 0 && block.length(i) == name.size() &&
+          std::memcmp(its, name.data(), name.size()) == 0) {
+        return (block.mark(i) & flag) != 0;
       }
     }
-    at += 4;
+    if (!block.goesOn()) {
+      return false;
+    }
+    at += kBlock;
     if (at == end) {
-      at = slots_;
+      at = blocks_.data();
     }
   }
 }
 
-const std::uint8_t* HostSet::slotOf(std::uint32_t hash) const noexcept {
-  return slots_ + 4 * (std::uint64_t{hash} * slotCount_ >> 32);
+const std::uint8_t* HostSet::firstBlock(std::uint32_t hash) const noexcept {
+  return blocks_.data() + kBlock * (std::uint64_t{hash} * blockCount_ >> 32);
 }
 
 } // namespace sluice::plan

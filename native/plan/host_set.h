@@ -33,13 +33,11 @@ class HostSet {
  private:
   [[nodiscard]] bool holds(std::string_view name, std::uint32_t hash,
                            std::uint8_t flag) const noexcept;
-  [[nodiscard]] const std::uint8_t* slotOf(std::uint32_t hash) const noexcept;
+  [[nodiscard]] const std::uint8_t* firstBlock(std::uint32_t hash) const noexcept;
 
-  const std::uint8_t* slots_ = nullptr;
-  const std::uint8_t* records_ = nullptr;
+  std::span<const std::uint8_t> blocks_;
   std::uint32_t count_ = 0;
-  std::uint32_t slotCount_ = 0;
-  std::uint32_t offsetBits_ = 0;
+  std::uint32_t blockCount_ = 0;
   std::uint32_t key0_ = 0;
   std::uint32_t key1_ = 0;
   std::uint32_t exactDepths_ = 0;

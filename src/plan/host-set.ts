@@ -1,16 +1,19 @@
 // A million names in one piece of memory, which both engines read in place; native/plan/host_set is the reader in C++ and
 // test/vectors/host-set.txt binds both. Little-endian:
 //
-//   0  magic            16  key, two words        32  depths of names that stand for what is below them
-//   4  names            24  bytes of records      36  0
-//   8  slots            28  depths of names that stand for themselves
-//   12 offset bits      40  slots, then records, then PADDING zero bytes
+//   0  magic              12  key, two words            24  depths of names that stand for what is below them
+//   4  names              20  depths of names           28  0
+//   8  blocks                 that stand for            32  blocks of BLOCK bytes
+//                             themselves
 //
-// A record is a length, flags, and the name. A slot is 0, or 1 + the offset of a record in its lower `offset bits` and
-// bits of the name's hash in those above. A name's first slot is (hash * slots) >> 32; it lies there or in one of the
-// slots that follow without a gap, round the end. The hash is HalfSipHash-1-3 of the name read backwards, so that one
-// pass over a host hashes everything that it ends with; its key is drawn anew for every set, so that nobody can write a
-// list whose names collide. Bit n of the depths: there is a name of n labels, bit 31: of more than 30.
+// A block is a head, as many pairs of a mark and a length as the head's lower seven bits say, and the names in the same
+// order, one behind the other. A mark is bits of a name's hash above two bits of flags. A name's block is
+// (hash * blocks) >> 32; where that has no more room for it the upper bit of the head is set and the name is in the next
+// block, after the last one in the first. So a look-up reads one place in memory, seldom two.
+//
+// The hash is HalfSipHash-1-3 of the name read backwards, so that one pass over a host hashes everything that it ends
+// with; its key is drawn anew for every set, so that nobody can write a list whose names collide. Bit n of the depths:
+// there is a name of n labels, bit 31: of more than 30.
 
 import {
   DOT,
@@ -22,15 +25,20 @@ import {
   MAX_NAME,
 } from './host-hash.ts';
 
-const MAGIC = 0x3153_4853;
-const HEADER = 40;
-/** Whatever a slot says, a record is read within the set. */
-const PADDING = 256;
+const MAGIC = 0x3253_4853;
+const HEADER = 32;
+/** Four lines of a cache, into which one record fits whatever its length. */
+const BLOCK = 256;
+const GOES_ON = 0x80;
 const MAX_RECORD_BYTES = 2 ** 30;
 const EXACT = 1;
 const SUBDOMAINS = 2;
-/** Half of the slots are empty, so that a name that is not there is missed after two or three. */
-const SLOTS_PER_NAME = 2;
+/** The bits of a mark that are of the hash. */
+const TAG = 0xfc;
+/** How full blocks are in the mean, of 1: few of them overflow. */
+const FILL = 0.76;
+/** A name that finds no room in so many blocks makes the set be laid out anew, with more of them. */
+const MOST_TRIES = 64;
 
 export interface HostSetEntry {
   /** A name in the form of parseDestinationHost(). */
@@ -54,10 +62,7 @@ export function buildHostSet(
 /** Reads what buildHostSet() wrote; no bytes at all are the empty set. Throws RangeError for other bytes. */
 export class HostSet {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #slots: number;
-  readonly #offsetBits: number;
-  readonly #records: number;
+  readonly #blocks: number;
   readonly #key: HashKey;
   readonly #exactDepths: number;
   readonly #subdomainDepths: number;
@@ -71,14 +76,11 @@ export class HostSet {
       throw new RangeError('a list out of shape');
     }
     this.#bytes = bytes;
-    this.#view = view;
     this.size = word(4);
-    this.#slots = word(8);
-    this.#offsetBits = word(12);
-    this.#key = [word(16), word(20)];
-    this.#exactDepths = word(28);
-    this.#subdomainDepths = word(32);
-    this.#records = HEADER + 4 * this.#slots;
+    this.#blocks = word(8);
+    this.#key = [word(12), word(16)];
+    this.#exactDepths = word(20);
+    this.#subdomainDepths = word(24);
   }
 
   /** Whether `host`, or something that it is below, is in the set. */
@@ -98,18 +100,19 @@ export class HostSet {
 
   /** The name is what was asked for, from `from` to `to`. */
   #holds(from: number, to: number, hash: number, flag: number): boolean {
-    const tag = tagOf(hash, this.#offsetBits);
-    let at = firstSlot(hash, this.#slots);
-    for (;;) {
-      const slot = this.#view.getUint32(HEADER + 4 * at, true);
-      if (slot === 0) return false;
-      if (slot >>> this.#offsetBits === tag) {
-        const record = this.#records + (slot & (2 ** this.#offsetBits - 1)) - 1;
-        if (isSameName(this.#bytes, record, asked, from, to)) {
-          return ((this.#bytes[record + 1] ?? 0) & flag) !== 0;
-        }
+    for (let block = firstBlock(hash, this.#blocks); ; block = (block + 1) % this.#blocks) {
+      const at = blockAt(block);
+      const head = this.#bytes[at] ?? 0;
+      const pairsEnd = at + 1 + 2 * (head & ~GOES_ON);
+      let name = pairsEnd;
+      for (let pair = at + 1; pair < pairsEnd; pair += 2) {
+        const mark = this.#bytes[pair] ?? 0;
+        const length = this.#bytes[pair + 1] ?? 0;
+        const isTagged = ((mark ^ markOf(hash, 0)) & TAG) === 0 && length === to - from;
+        if (isTagged && isSameName(this.#bytes, name, asked, from, to)) return (mark & flag) !== 0;
+        name += length;
       }
-      at = at + 1 === this.#slots ? 0 : at + 1;
+      if ((head & GOES_ON) === 0) return false;
     }
   }
 }
@@ -125,7 +128,15 @@ export function hostSetOf(bytes: Uint8Array): HostSet {
   return made;
 }
 
-/** Gathers records, each name once, in a table that doubles; lays the slots out at the end. */
+/** Where a set's names are to lie. */
+interface Shelving {
+  /** GOES_ON or 0, of each block. Of one at least it is 0: there every look-up ends. */
+  readonly goesOn: Uint8Array;
+  /** The block of each name. */
+  readonly places: Uint32Array;
+}
+
+/** Gathers records, each name once, in a table that doubles; lays them out in blocks at the end. */
 export class HostSetBuilder {
   readonly #key: HashKey;
   #records = new Uint8Array(1 << 16);
@@ -166,11 +177,11 @@ export class HostSetBuilder {
     const found = this.#table[at] ?? 0;
     if (found !== 0) {
       const its = this.#offsets[found - 1] ?? 0;
-      this.#records[its + 1] = (this.#records[its + 1] ?? 0) | flags;
+      this.#records[its] = (this.#records[its] ?? 0) | flags;
       return;
     }
-    this.#records[record] = length;
-    this.#records[record + 1] = flags;
+    this.#records[record] = markOf(hash, flags);
+    this.#records[record + 1] = length;
     this.#used += 2 + length;
     if (this.#count === this.#hashes.length) this.#growNames();
     this.#hashes[this.#count] = hash;
@@ -181,25 +192,63 @@ export class HostSetBuilder {
   }
 
   finish(): Uint8Array {
-    const slots = Math.max(2, SLOTS_PER_NAME * this.#count);
-    const offsetBits = 32 - Math.clz32(Math.max(1, this.#used));
-    const records = HEADER + 4 * slots;
-    const out = new Uint8Array(records + this.#used + PADDING);
+    const least = Math.ceil(this.#used / (FILL * BLOCK)) + 1;
+    for (let blocks = least; ; blocks += Math.ceil(blocks / 16)) {
+      const shelving = this.#shelve(blocks);
+      if (shelving !== undefined) return this.#layOut(shelving);
+    }
+  }
+
+  /** Undefined when so many blocks are too few. */
+  #shelve(blocks: number): Shelving | undefined {
+    const room = new Uint8Array(blocks).fill(BLOCK - 1);
+    const goesOn = new Uint8Array(blocks);
+    const places = new Uint32Array(this.#count);
+    for (let i = 0; i < this.#count; i++) {
+      const bytes = 2 + this.#lengthOf(i);
+      let block = firstBlock(this.#hashes[i] ?? 0, blocks);
+      for (let tries = 1; bytes > (room[block] ?? 0); tries++) {
+        if (tries === MOST_TRIES) return undefined;
+        goesOn[block] = GOES_ON;
+        block = (block + 1) % blocks;
+      }
+      room[block] = (room[block] ?? 0) - bytes;
+      places[i] = block;
+    }
+    return goesOn.includes(0) ? { goesOn, places } : undefined;
+  }
+
+  #layOut({ goesOn, places }: Shelving): Uint8Array {
+    const blocks = goesOn.length;
+    const out = new Uint8Array(HEADER + BLOCK * blocks);
     const view = new DataView(out.buffer);
     const header = [
-      ...[MAGIC, this.#count, slots, offsetBits, ...this.#key, this.#used],
+      ...[MAGIC, this.#count, blocks, ...this.#key],
       ...[this.#exactDepths, this.#subdomainDepths],
     ];
     for (const [i, word] of header.entries()) view.setUint32(4 * i, word, true);
-    for (let i = 0; i < this.#count; i++) {
-      const hash = this.#hashes[i] ?? 0;
-      let at = firstSlot(hash, slots);
-      while (view.getUint32(HEADER + 4 * at, true) !== 0) at = at + 1 === slots ? 0 : at + 1;
-      const slot = ((hash << offsetBits) | ((this.#offsets[i] ?? 0) + 1)) >>> 0;
-      view.setUint32(HEADER + 4 * at, slot, true);
+    // Heads first: where names begin depends on how many there are.
+    for (const [block, flag] of goesOn.entries()) out[blockAt(block)] = flag;
+    for (const place of places) out[blockAt(place)] = (out[blockAt(place)] ?? 0) + 1;
+    // How many names each block has got, and how long they are together.
+    const counts = new Uint8Array(blocks);
+    const lengths = new Uint8Array(blocks);
+    for (const [i, place] of places.entries()) {
+      const [count = 0, before = 0] = [counts[place], lengths[place]];
+      const record = this.#offsets[i] ?? 0;
+      const length = this.#lengthOf(i);
+      const pairs = blockAt(place) + 1;
+      const names = pairs + 2 * ((out[blockAt(place)] ?? 0) & ~GOES_ON);
+      out.set(this.#records.subarray(record, record + 2), pairs + 2 * count);
+      out.set(this.#records.subarray(record + 2, record + 2 + length), names + before);
+      counts[place] = count + 1;
+      lengths[place] = before + length;
     }
-    out.set(this.#records.subarray(0, this.#used), records);
     return out;
+  }
+
+  #lengthOf(number: number): number {
+    return this.#records[(this.#offsets[number] ?? 0) + 1] ?? 0;
   }
 
   /** Where a name is in the table, or is to be. */
@@ -209,8 +258,9 @@ export class HostSetBuilder {
       const number = this.#table[i] ?? 0;
       if (number === 0) return i;
       if (this.#hashes[number - 1] !== hash) continue;
-      const record = this.#offsets[number - 1] ?? 0;
-      if (isSameName(this.#records, record, this.#records, from, to)) return i;
+      const name = (this.#offsets[number - 1] ?? 0) + 2;
+      const isAsLong = this.#lengthOf(number - 1) === to - from;
+      if (isAsLong && isSameName(this.#records, name, this.#records, from, to)) return i;
     }
   }
 
@@ -241,27 +291,32 @@ export class HostSetBuilder {
   }
 }
 
-/** floor(hash * slots / 2^32), in parts that a double holds exactly. */
-function firstSlot(hash: number, slots: number): number {
-  const low = Math.floor(((hash & 0xffff) * slots) / 0x1_0000);
-  return Math.floor(((hash >>> 16) * slots + low) / 0x1_0000);
+/** floor(hash * blocks / 2^32), in parts that a double holds exactly. */
+function firstBlock(hash: number, blocks: number): number {
+  const low = Math.floor(((hash & 0xffff) * blocks) / 0x1_0000);
+  return Math.floor(((hash >>> 16) * blocks + low) / 0x1_0000);
 }
 
-/** The lower bits of a hash, as many as a slot has room for. */
-function tagOf(hash: number, offsetBits: number): number {
-  return (hash << offsetBits) >>> offsetBits;
+/** Where a block begins in the bytes of a set. */
+function blockAt(block: number): number {
+  return HEADER + BLOCK * block;
 }
 
+/** The lowest bits of the hash, of which its block says the least, above the flags. */
+function markOf(hash: number, flags: number): number {
+  return ((hash << 2) & TAG) | flags;
+}
+
+/** Whether the name at `name` among `names` is that of `bytes` from `from` to `to`, which is as long. */
 function isSameName(
-  records: Uint8Array,
-  record: number,
+  names: Uint8Array,
+  name: number,
   bytes: Uint8Array,
   from: number,
   to: number,
 ): boolean {
-  if (records[record] !== to - from) return false;
-  for (let i = from, at = record + 2; i < to; i++, at++) {
-    if (records[at] !== bytes[i]) return false;
+  for (let i = from, at = name; i < to; i++, at++) {
+    if (names[at] !== bytes[i]) return false;
   }
   return true;
 }

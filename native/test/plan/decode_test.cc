@@ -359,7 +359,7 @@ TEST("a forward proxy comes out as the encoder put it in") {
 TEST("a list whose set of hosts is out of shape is refused") {
   // Four letters that every set of hosts begins with.
   const Bytes bytes = seed("forward");
-  const std::size_t set = find(bytes, "SHS1");
+  const std::size_t set = find(bytes, "SHS2");
   Bytes broken = bytes;
   broken[set] ^= 1;
   CHECK(problemOf(broken).starts_with("a list out of shape"));

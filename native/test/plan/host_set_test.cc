@@ -14,13 +14,12 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::size_t kHeader = 40;
-constexpr std::size_t kPadding = 256;
+constexpr std::size_t kHeader = 32;
+constexpr std::size_t kBlock = 256;
+constexpr std::uint8_t kGoesOn = 0x80;
 
 Bytes bytesOf(const test::Vector& set) {
-  Bytes bytes = test::bytesOfHex(set.at(5));
-  bytes.resize(bytes.size() + kPadding);
-  return bytes;
+  return test::bytesOfHex(set.at(5));
 }
 
 Bytes setOf(const std::string& what) {
@@ -86,44 +85,42 @@ TEST("a set that was cut or lengthened is not sound") {
 TEST("a set whose numbers lead out of it is not sound") {
   const Bytes whole = setOf("names among each other");
   const std::uint32_t count = wordAt(whole, 4);
-  const std::uint32_t slots = wordAt(whole, 8);
-  const std::uint32_t offsetBits = wordAt(whole, 12);
-  const std::uint32_t recordBytes = wordAt(whole, 24);
+  const std::uint32_t blocks = wordAt(whole, 8);
   CHECK(!isSoundWith(whole, 0, 0));
   CHECK(!isSoundWith(whole, 4, count + 1));
   CHECK(!isSoundWith(whole, 4, count - 1));
-  CHECK(!isSoundWith(whole, 8, slots + 1));
+  CHECK(!isSoundWith(whole, 8, blocks + 1));
+  CHECK(!isSoundWith(whole, 8, blocks - 1));
   CHECK(!isSoundWith(whole, 8, 0));
   CHECK(!isSoundWith(whole, 8, 0xffff'ffff));
-  CHECK(!isSoundWith(whole, 12, 0));
-  CHECK(!isSoundWith(whole, 12, 32));
-  CHECK(!isSoundWith(whole, 12, 0xffff'ffff));
-  CHECK(!isSoundWith(whole, 24, recordBytes + 1));
-  CHECK(!isSoundWith(whole, 24, 0xffff'ffff));
-  bool hasEmpty = false;
-  bool hasUsed = false;
-  for (std::size_t i = 0; i < slots; ++i) {
-    const std::size_t at = kHeader + 4 * i;
-    if (wordAt(whole, at) == 0) {
-      // One that is used too many, so that a search might not end.
-      CHECK(!isSoundWith(whole, at, 1));
-      hasEmpty = true;
-    } else {
-      CHECK(!isSoundWith(whole, at, 0));
-      CHECK(!isSoundWith(whole, at, recordBytes + 1));
-      CHECK(!isSoundWith(whole, at, std::uint32_t{1} << offsetBits));
-      hasUsed = true;
-    }
-  }
-  CHECK(hasEmpty && hasUsed);
 }
 
-TEST("a record without a name, or that reaches beyond the last, makes a set unsound") {
-  const Bytes whole = setOf("one name");
-  const std::size_t record = kHeader + std::size_t{4} * wordAt(whole, 8);
-  for (const int length : {0, 10, 12, 254, 255}) {
-    Bytes broken = whole;
-    broken[record] = static_cast<std::uint8_t>(length);
-    CHECK(!HostSet::isSound(broken));
+TEST("a set in which a search might not end is not sound") {
+  Bytes bytes = setOf("names among each other");
+  for (std::size_t at = kHeader; at < bytes.size(); at += kBlock) {
+    CHECK(HostSet::isSound(bytes));
+    bytes[at] |= kGoesOn;
   }
+  CHECK(!HostSet::isSound(bytes));
+}
+
+TEST("a block that does not hold what it says makes a set unsound") {
+  const Bytes whole = setOf("one name");
+  const std::size_t block = wordAt(whole, kHeader) != 0 ? kHeader : kHeader + kBlock;
+  CHECK_EQ(whole[block], 1);
+  CHECK_EQ(whole[block + 2], 11);
+  const auto isSoundAs = [&](std::size_t at, int value) {
+    Bytes bytes = whole;
+    bytes[at] = static_cast<std::uint8_t>(value);
+    return HostSet::isSound(bytes);
+  };
+  // More names or fewer than are counted, and more than there is room for.
+  for (const int count : {0, 2, 0x7f, 0xff}) {
+    CHECK(!isSoundAs(block, count));
+  }
+  // No name, the longest that ends within its block, and others.
+  CHECK(!isSoundAs(block + 2, 0));
+  CHECK(isSoundAs(block + 2, 253));
+  CHECK(!isSoundAs(block + 2, 254));
+  CHECK(!isSoundAs(block + 2, 255));
 }

@@ -15,7 +15,6 @@ using namespace sluice::policy;
 namespace {
 
 constexpr const char* kDays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
-constexpr std::size_t kPadding = 256;
 
 using Fields = std::map<std::string, std::string>;
 
@@ -81,8 +80,7 @@ struct Rules {
   void addList(const test::Vector& vector) {
     plan::List list;
     list.name = vector.at(1);
-    std::vector<std::uint8_t> bytes = test::bytesOfHex(vector.at(4));
-    bytes.resize(bytes.empty() ? 0 : bytes.size() + kPadding);
+    const std::vector<std::uint8_t> bytes = test::bytesOfHex(vector.at(4));
     CHECK(plan::HostSet::isSound(bytes));
     list.hosts = std::make_shared<const std::vector<std::uint8_t>>(bytes);
     list.hostSet = plan::HostSet(*list.hosts);
