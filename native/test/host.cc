@@ -7,7 +7,6 @@
 // bytes. Numbers are in this machine's order. The verbs are those of src/engine/native/addon.d.ts.
 // The host ends when its requests do: it frees everything and exits 0, or 3 if the engine left a
 // descriptor or a thread behind.
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "test/held.h"
 #include "worker/engine.h"
 
 using namespace sluice;
@@ -226,24 +226,6 @@ bool serve(worker::Engine& engine) {
   }
 }
 
-std::size_t countEntries(const char* folder) {
-  DIR* listing = ::opendir(folder);
-  std::size_t count = 0;
-  while (listing != nullptr && ::readdir(listing) != nullptr) {
-    ++count;
-  }
-  if (listing != nullptr) {
-    ::closedir(listing);
-  }
-  return count;
-}
-
-struct Held {
-  std::size_t descriptors = countEntries("/proc/self/fd");
-  std::size_t threads = countEntries("/proc/self/task");
-  bool operator==(const Held&) const = default;
-};
-
 } // namespace
 
 int main(int argc, char** argv) {
@@ -261,7 +243,7 @@ int main(int argc, char** argv) {
   }
   // A sanitizer may begin a thread of its own together with the first.
   std::thread([] {}).join();
-  const Held before;
+  const test::Held before;
   bool isServed = false;
   {
     worker::Engine engine(workers, loop == "auto"       ? worker::LoopWish::Auto
@@ -271,15 +253,7 @@ int main(int argc, char** argv) {
     ::alarm(kClosePatienceSeconds);
   }
   ::alarm(0);
-  Held after;
-  // The kernel may list a thread for a moment after it was joined.
-  for (int looks = 0; after != before && looks < 1000; ++looks) {
-    ::usleep(1000);
-    after = Held();
-  }
-  if (after != before) {
-    std::fprintf(stderr, "host: %zu descriptors and %zu threads became %zu and %zu\n",
-                 before.descriptors, before.threads, after.descriptors, after.threads);
+  if (!test::holdsAgain(before)) {
     return 3;
   }
   return isServed ? 0 : 2;

@@ -2,12 +2,12 @@
 // seconds.
 #pragma once
 
-#include <dirent.h>
 #include <sys/time.h>
 
 #include <string>
 #include <vector>
 
+#include "test/held.h"
 #include "test/net/loopback.h"
 #include "test/worker/encoded_plan.h"
 #include "worker/engine.h"
@@ -25,52 +25,6 @@ class Engine : public worker::Engine {
                                     ? worker::LoopWish::IoUring
                                     : worker::LoopWish::Epoll) {}
 };
-
-inline std::size_t countEntries(const char* folder) {
-  std::size_t count = 0;
-  DIR* listing = ::opendir(folder);
-  CHECK(listing != nullptr);
-  while (listing != nullptr && ::readdir(listing) != nullptr) {
-    ++count;
-  }
-  if (listing != nullptr) {
-    ::closedir(listing);
-  }
-  return count;
-}
-
-/// What the process holds.
-struct Held {
-  std::size_t descriptors = countEntries("/proc/self/fd");
-  std::size_t threads = countEntries("/proc/self/task");
-  bool operator==(const Held&) const = default;
-};
-
-/// For facts of other threads, which announce themselves by no event.
-template<typename Claim>
-bool eventually(Claim claim) {
-  for (int i = 0; i < 5000; ++i) {
-    if (claim()) {
-      return true;
-    }
-    ::usleep(1000);
-  }
-  return false;
-}
-
-/// The kernel may list a thread for a moment after it was joined, before as well as now.
-inline bool holdsAgain(const Held& before) {
-  const bool holds = eventually([&] {
-    const Held now;
-    return now.descriptors == before.descriptors && now.threads <= before.threads;
-  });
-  if (!holds) {
-    const Held now;
-    std::fprintf(stderr, "held before: %zu descriptors, %zu threads; now: %zu, %zu\n",
-                 before.descriptors, before.threads, now.descriptors, now.threads);
-  }
-  return holds;
-}
 
 inline UniqueFd giveUpAfterFiveSeconds(UniqueFd fd) {
   const timeval limit{.tv_sec = 5, .tv_usec = 0};
