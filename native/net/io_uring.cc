@@ -41,6 +41,19 @@ static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 static_assert(sizeof(std::atomic<std::uint16_t>) == sizeof(std::uint16_t));
 
 constexpr std::uint16_t kBufferGroup = 0;
+/// IORING_FEAT_MIN_TIMEOUT, which headers before Linux 6.12 do not have.
+constexpr unsigned kFeatureGather = 1U << 15;
+/// More completions than this are not waited for, however long they might gather.
+constexpr unsigned kMostGathered = 64;
+
+/// io_uring_getevents_arg as Linux 6.12 has it; before that the third member meant nothing.
+struct WaitArgument {
+  std::uint64_t signalMask;
+  std::uint32_t signalMaskBytes;
+  std::uint32_t gatherUs;
+  std::uint64_t limit;
+};
+static_assert(sizeof(WaitArgument) == sizeof(io_uring_getevents_arg));
 
 template<typename T>
 T* at(void* base, std::size_t offset) noexcept {
@@ -87,6 +100,7 @@ const char* IoUring::setUp(const RingSizes& sizes) noexcept {
     errno = EOPNOTSUPP;
     return "io_uring_setup";
   }
+  canGather_ = (params.features & kFeatureGather) != 0;
   const std::size_t submissionBytes =
       params.sq_off.array + params.sq_entries * sizeof(std::uint32_t);
   const std::size_t completionBytes = params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe);
@@ -226,16 +240,24 @@ bool IoUring::cancel(std::uint64_t of, std::uint64_t tag) noexcept {
   return true;
 }
 
-int IoUring::enter(unsigned flags, int timeoutMs) noexcept {
+int IoUring::enter(unsigned flags, int timeoutMs, std::uint32_t gatherUs) noexcept {
   submissionTail_->store(queued_, std::memory_order_release);
   const std::uint32_t count = queued_ - submissionHead_->load(std::memory_order_acquire);
   __kernel_timespec limit{};
-  io_uring_getevents_arg argument{};
-  const unsigned minimum = timeoutMs != 0 && (flags & IORING_ENTER_GETEVENTS) != 0 ? 1 : 0;
-  if (minimum > 0 && timeoutMs > 0) {
-    limit.tv_sec = timeoutMs / 1000;
-    limit.tv_nsec = std::int64_t{timeoutMs % 1000} * 1'000'000;
-    argument.ts = addressOf(&limit);
+  WaitArgument argument{};
+  unsigned minimum = 0;
+  if (timeoutMs != 0 && (flags & IORING_ENTER_GETEVENTS) != 0) {
+    minimum = 1;
+    if (gatherUs > 0 && canGather_) {
+      // So many, or at least one when the time is up.
+      minimum = kMostGathered;
+      argument.gatherUs = gatherUs;
+    }
+    if (timeoutMs > 0) {
+      limit.tv_sec = timeoutMs / 1000;
+      limit.tv_nsec = std::int64_t{timeoutMs % 1000} * 1'000'000;
+      argument.limit = addressOf(&limit);
+    }
   }
   return static_cast<int>(::syscall(__NR_io_uring_enter, enterFd_, count, minimum,
                                     flags | enterFlags_ | IORING_ENTER_EXT_ARG, &argument,
@@ -250,8 +272,8 @@ void IoUring::settle() noexcept {
   enter(IORING_ENTER_GETEVENTS, 0);
 }
 
-void IoUring::submitAndWait(int timeoutMs) noexcept {
-  enter(IORING_ENTER_GETEVENTS, timeoutMs);
+void IoUring::submitAndWait(int timeoutMs, std::uint32_t gatherUs) noexcept {
+  enter(IORING_ENTER_GETEVENTS, timeoutMs, gatherUs);
 }
 
 bool IoUring::takeRefused(std::uint64_t& tag) noexcept {
@@ -315,7 +337,7 @@ bool IoUring::cancel(std::uint64_t, std::uint64_t) noexcept {
 }
 void IoUring::submit() noexcept {}
 void IoUring::settle() noexcept {}
-void IoUring::submitAndWait(int) noexcept {}
+void IoUring::submitAndWait(int, std::uint32_t) noexcept {}
 bool IoUring::takeRefused(std::uint64_t&) noexcept {
   return false;
 }

@@ -70,7 +70,9 @@ class IoUring {
   /// And lets the kernel finish what it can without waiting.
   void settle() noexcept;
   /// And waits for a completion; `timeoutMs`: 0 = does not wait, -1 = however long it takes.
-  void submitAndWait(int timeoutMs) noexcept;
+  /// Completions may gather for so many microseconds before it returns, where the kernel can do
+  /// that (Linux 6.12).
+  void submitAndWait(int timeoutMs, std::uint32_t gatherUs = 0) noexcept;
 
   /// The tag of a request that the kernel had no memory to take, which is thereby given up. False
   /// when there is none; to be asked after each submission.
@@ -109,7 +111,7 @@ class IoUring {
   [[nodiscard]] const char* setUpBuffers(const RingSizes& sizes) noexcept;
   [[nodiscard]] io_uring_sqe* next() noexcept;
   void registerDescriptor() noexcept;
-  int enter(unsigned flags, int timeoutMs) noexcept;
+  int enter(unsigned flags, int timeoutMs, std::uint32_t gatherUs = 0) noexcept;
 
   UniqueFd fd_;
   Mapping rings_;
@@ -140,6 +142,7 @@ class IoUring {
   /// The descriptor's number for enter(): as registered, or the descriptor itself.
   int enterFd_ = -1;
   unsigned enterFlags_ = 0;
+  bool canGather_ = false;
 };
 
 } // namespace sluice::net

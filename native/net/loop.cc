@@ -163,7 +163,7 @@ void Loop::pollEvents(int timeoutMs) noexcept {
 void Loop::turn() noexcept {
   const int timeoutMs = queueHead_ != nullptr ? 0 : wheel_.nextDelayMs(nowMs());
   if (ring_ != nullptr) {
-    ring_->wait(timeoutMs);
+    ring_->wait(timeoutMs, nowMs());
     readClock();
     ring_->tell();
   } else {

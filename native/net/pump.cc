@@ -132,6 +132,9 @@ Pump::Step Pump::empty() noexcept {
                                         SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     if (put > 0) {
       inPipe_ -= static_cast<std::size_t>(put);
+      if (to_->ring_ != nullptr) {
+        to_->ring_->notePumped(static_cast<std::size_t>(put));
+      }
       owner_.onPumped(*this, static_cast<std::size_t>(put));
       if (!isRunning()) {
         return Step::Ended;

@@ -252,10 +252,10 @@ void Ring::takeRefused() noexcept {
   }
 }
 
-void Ring::wait(int timeoutMs) noexcept {
+void Ring::wait(int timeoutMs, std::uint64_t nowMs) noexcept {
   queueSends();
   queueControl();
-  uring_->submitAndWait(timeoutMs);
+  uring_->submitAndWait(timeoutMs, gathering_.endTurn(nowMs));
   takeRefused();
   endSends();
 }
@@ -270,6 +270,7 @@ void Ring::tell(const Completion& completion) noexcept {
   if ((completion.tag & (kSendTag | kCancelTag)) != 0) {
     return;
   }
+  gathering_.addEvent();
   const Handle handle = numberOf(completion.tag);
   if (!completion.hasMore) {
     slots_[handle].isArmed = false;
@@ -330,7 +331,7 @@ void Ring::finish() noexcept {
     }
   }
   for (int round = 0; round < kFinishRounds && used_ > 0; ++round) {
-    wait(kFinishRoundMs);
+    wait(kFinishRoundMs, 0);
     tell();
   }
 }

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/gathering.h"
 #include "net/io_uring.h"
 
 namespace sluice::net {
@@ -62,8 +63,11 @@ class Ring {
   /// What is kept for the stream, which must be sent now or never.
   [[nodiscard]] std::string_view takeDeferred(Stream& stream) noexcept;
 
+  /// A pump has moved so much.
+  void notePumped(std::size_t bytes) noexcept { gathering_.addBytes(bytes); }
+
   /// Hands over the turn's requests and waits.
-  void wait(int timeoutMs) noexcept;
+  void wait(int timeoutMs, std::uint64_t nowMs) noexcept;
   /// Tells the sources what happened.
   void tell() noexcept;
   /// Cancels everything and waits for the kernel's last words; the owner's last call.
@@ -110,6 +114,7 @@ class Ring {
   void tellReceived(Handle handle, const Completion& completion) noexcept;
 
   std::unique_ptr<IoUring> uring_;
+  Gathering gathering_;
   std::vector<Slot> slots_;
   std::vector<Handle> freeSlots_;
   std::size_t used_ = 0;
