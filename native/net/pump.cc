@@ -133,7 +133,7 @@ Pump::Step Pump::empty() noexcept {
     if (put > 0) {
       inPipe_ -= static_cast<std::size_t>(put);
       if (to_->ring_ != nullptr) {
-        to_->ring_->notePumped(static_cast<std::size_t>(put));
+        to_->ring_->gathering().noteMoved(static_cast<std::uint64_t>(put));
       }
       owner_.onPumped(*this, static_cast<std::size_t>(put));
       if (!isRunning()) {
@@ -199,8 +199,11 @@ bool Pump::passHeld() noexcept {
 }
 
 void Pump::run() noexcept {
-  if (from_->ring_ != nullptr && inPipe_ == 0 && !passHeld()) {
-    return;
+  if (from_->ring_ != nullptr) {
+    from_->ring_->gathering().notePump();
+    if (inPipe_ == 0 && !passHeld()) {
+      return;
+    }
   }
   if (!pipe_.read.isOpen()) {
     pipe_ = pipes_.take();

@@ -262,7 +262,11 @@ void Ring::wait(int timeoutMs, std::uint64_t nowMs) noexcept {
 
 void Ring::tell() noexcept {
   while (uring_->ready() > 0) {
+    const std::uint64_t pumps = gathering_.pumps();
     tell(uring_->take());
+    if (gathering_.pumps() == pumps) {
+      gathering_.noteOther();
+    }
   }
 }
 
@@ -270,7 +274,6 @@ void Ring::tell(const Completion& completion) noexcept {
   if ((completion.tag & (kSendTag | kCancelTag)) != 0) {
     return;
   }
-  gathering_.addEvent();
   const Handle handle = numberOf(completion.tag);
   if (!completion.hasMore) {
     slots_[handle].isArmed = false;

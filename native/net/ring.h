@@ -63,8 +63,8 @@ class Ring {
   /// What is kept for the stream, which must be sent now or never.
   [[nodiscard]] std::string_view takeDeferred(Stream& stream) noexcept;
 
-  /// A pump has moved so much.
-  void notePumped(std::size_t bytes) noexcept { gathering_.addBytes(bytes); }
+  /// Pumps tell it what they do.
+  [[nodiscard]] Gathering& gathering() noexcept { return gathering_; }
 
   /// Hands over the turn's requests and waits.
   void wait(int timeoutMs, std::uint64_t nowMs) noexcept;
