@@ -11,6 +11,14 @@
 
 using sluice::plan::HostSet;
 
+namespace {
+
+// As src/plan/host-set.ts describes them.
+constexpr std::size_t kHeader = 32;
+constexpr std::size_t kBlock = 256;
+
+} // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // From a buffer of exactly its size, so that a byte too many is found.
   const std::vector<std::uint8_t> exact(data, data + size);
@@ -20,10 +28,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const HostSet set(exact);
   const std::vector<char> text(data, data + size);
   std::size_t found = 0;
-  // Its own bytes as names: those of its records are among them.
-  for (std::size_t at = 0; at < size; ++at) {
-    const std::size_t length = static_cast<unsigned char>(text[at]);
+  const auto ask = [&](std::size_t at, std::size_t length) {
     found += set.has(std::string_view(text.data() + at, std::min(length, size - at))) ? 1U : 0U;
+  };
+  // Its names, and each with a letter before it.
+  for (std::size_t block = kHeader; block < size; block += kBlock) {
+    const std::size_t count = exact[block] & 0x7fU;
+    std::size_t name = block + 1 + 2 * count;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t length = exact[block + 2 + 2 * i];
+      ask(name, length);
+      ask(name - 1, length + 1);
+      name += length;
+    }
+  }
+  // And whatever else its bytes say.
+  for (std::size_t at = 0; at < size; ++at) {
+    ask(at, static_cast<unsigned char>(text[at]));
   }
   found += set.has("") || set.has(".") || set.has("a.b.c.example.com") ? 1U : 0U;
   // Keeps the look-ups above.

@@ -46,7 +46,7 @@ constexpr unsigned kFeatureGather = 1U << 15;
 /// More completions than this are not waited for, however long they might gather.
 constexpr unsigned kMostGathered = 64;
 
-/// io_uring_getevents_arg as Linux 6.12 has it; before that the third member meant nothing.
+/// io_uring_getevents_arg as Linux 6.12 has it; before that the third member had to be 0.
 struct WaitArgument {
   std::uint64_t signalMask;
   std::uint32_t signalMaskBytes;
@@ -249,7 +249,7 @@ int IoUring::enter(unsigned flags, int timeoutMs, std::uint32_t gatherUs) noexce
   if (timeoutMs != 0 && (flags & IORING_ENTER_GETEVENTS) != 0) {
     minimum = 1;
     if (gatherUs > 0 && canGather_) {
-      // So many, or at least one when the time is up.
+      // So many, or what there is when the time is up.
       minimum = kMostGathered;
       argument.gatherUs = gatherUs;
     }

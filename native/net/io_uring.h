@@ -70,8 +70,8 @@ class IoUring {
   /// And lets the kernel finish what it can without waiting.
   void settle() noexcept;
   /// And waits for a completion; `timeoutMs`: 0 = does not wait, -1 = however long it takes.
-  /// Completions may gather for so many microseconds before it returns, where the kernel can do
-  /// that (Linux 6.12).
+  /// Where the kernel can do that (Linux 6.12) it lets completions gather for so many microseconds
+  /// and then returns, without a timeout even if there is none.
   void submitAndWait(int timeoutMs, std::uint32_t gatherUs = 0) noexcept;
 
   /// The tag of a request that the kernel had no memory to take, which is thereby given up. False

@@ -262,11 +262,9 @@ void Ring::wait(int timeoutMs, std::uint64_t nowMs) noexcept {
 
 void Ring::tell() noexcept {
   while (uring_->ready() > 0) {
-    const std::uint64_t pumps = gathering_.pumps();
+    const Gathering::Done before = gathering_.done();
     tell(uring_->take());
-    if (gathering_.pumps() == pumps) {
-      gathering_.noteOther();
-    }
+    gathering_.endEvent(before);
   }
 }
 

@@ -235,7 +235,6 @@ void H1Client::onSocksEnd(SocksEnd how, bool hasClientEnded) noexcept {
     close();
     return;
   case SocksEnd::Linger:
-    isRefused_ = true;
     finishClosing();
     return;
   case SocksEnd::Abort:
@@ -328,7 +327,7 @@ bool H1Client::forwardBody() noexcept {
 
 bool H1Client::maySkipBody() const noexcept {
   // A client that waits for 100 (Continue) may or may not send its body after another answer.
-  return !isRefused_ && !expectsContinue_ && reader_.remaining() <= kMaxSkipped;
+  return !expectsContinue_ && reader_.remaining() <= kMaxSkipped;
 }
 
 /// False when more must come.
@@ -338,7 +337,6 @@ bool H1Client::skipBody() noexcept {
   const bool isGood = reader_.read(context_.loop.buffers(), input_, body);
   skipped_ += before - input_.size();
   if (!isGood || skipped_ > kMaxSkipped) {
-    isRefused_ = true;
     finishClosing();
     return true;
   }
@@ -477,9 +475,9 @@ SendState H1Client::sendBody(const BodySlices& body) noexcept {
 
 void H1Client::sendError(Errc code) noexcept {
   // A malformed message has no known end, so nothing behind it can be trusted.
-  isRefused_ = isRefused_ || code == Errc::RequestMalformed || code == Errc::RequestBodyTooLarge ||
-               code == Errc::RequestBodyTimeout;
-  keepAlive_ = keepAlive_ && !isRefused_;
+  const bool isEndUnknown = code == Errc::RequestMalformed || code == Errc::RequestBodyTooLarge ||
+                            code == Errc::RequestBodyTimeout;
+  keepAlive_ = keepAlive_ && !isEndUnknown;
   const bool isClosing = connectionOption() == http::ConnectionOption::Close;
   http::HeadWriter writer(context_.http.head);
   const std::string_view date = context_.date.at(context_.loop.wallMs());
@@ -508,7 +506,6 @@ void H1Client::sendAnswer(std::uint16_t status, std::string_view contentType,
 }
 
 void H1Client::sayLast() noexcept {
-  isRefused_ = true;
   keepAlive_ = false;
 }
 
@@ -555,7 +552,7 @@ void H1Client::refuseRequest(Errc why) noexcept {
               .isForward = listener().forward != plan::kNone,
               .error = why});
   }
-  isRefused_ = true;
+  keepAlive_ = false;
   isHeadRequest_ = false;
   sendError(why);
   endExchange();

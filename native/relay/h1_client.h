@@ -154,8 +154,6 @@ class H1Client final : public Flow,
   bool expectsContinue_ = false;
   /// The response head has been sent.
   bool hasBegunAnswer_ = false;
-  /// An error was answered: whatever else arrives is thrown away.
-  bool isRefused_ = false;
   /// process() is on the stack and goes on when the exchange has ended.
   bool isProcessing_ = false;
   /// The client has sent its last byte.

@@ -6,18 +6,21 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 
 namespace sluice::test {
 
 inline std::size_t countEntries(const char* folder) {
   std::size_t count = 0;
   DIR* listing = ::opendir(folder);
-  while (listing != nullptr && ::readdir(listing) != nullptr) {
+  if (listing == nullptr) {
+    std::perror(folder);
+    std::abort();
+  }
+  while (::readdir(listing) != nullptr) {
     ++count;
   }
-  if (listing != nullptr) {
-    ::closedir(listing);
-  }
+  ::closedir(listing);
   return count;
 }
 

@@ -9,7 +9,7 @@
 // A block is a head, as many pairs of a mark and a length as the head's lower seven bits say, and the names in the same
 // order, one behind the other. A mark is bits of a name's hash above two bits of flags. A name's block is
 // (hash * blocks) >> 32; where that has no more room for it the upper bit of the head is set and the name is in the next
-// block, after the last one in the first. So a look-up reads one place in memory, seldom two.
+// block, after the last one in the first. So a look-up mostly reads one place in memory.
 //
 // The hash is HalfSipHash-1-3 of the name read backwards, so that one pass over a host hashes everything that it ends
 // with; its key is drawn anew for every set, so that nobody can write a list whose names collide. Bit n of the depths:
@@ -27,7 +27,7 @@ import {
 
 const MAGIC = 0x3253_4853;
 const HEADER = 32;
-/** Four lines of a cache, into which one record fits whatever its length. */
+/** A few lines of a cache, into which one record fits whatever its length. */
 const BLOCK = 256;
 const GOES_ON = 0x80;
 const MAX_RECORD_BYTES = 2 ** 30;
@@ -35,10 +35,11 @@ const EXACT = 1;
 const SUBDOMAINS = 2;
 /** The bits of a mark that are of the hash. */
 const TAG = 0xfc;
-/** How full blocks are in the mean, of 1: few of them overflow. */
-const FILL = 0.76;
-/** A name that finds no room in so many blocks makes the set be laid out anew, with more of them. */
-const MOST_TRIES = 64;
+/** How full blocks are in the mean, of 1, if that leaves no more than MOST_GO_ON of them without room for a name. */
+const FILL = 0.7;
+const MOST_GO_ON = 0.25;
+/** No look-up reads more blocks. */
+const MOST_TRIES = 32;
 
 export interface HostSetEntry {
   /** A name in the form of parseDestinationHost(). */
@@ -193,7 +194,7 @@ export class HostSetBuilder {
 
   finish(): Uint8Array {
     const least = Math.ceil(this.#used / (FILL * BLOCK)) + 1;
-    for (let blocks = least; ; blocks += Math.ceil(blocks / 16)) {
+    for (let blocks = least; ; blocks += Math.ceil(blocks / 8)) {
       const shelving = this.#shelve(blocks);
       if (shelving !== undefined) return this.#layOut(shelving);
     }
@@ -204,18 +205,20 @@ export class HostSetBuilder {
     const room = new Uint8Array(blocks).fill(BLOCK - 1);
     const goesOn = new Uint8Array(blocks);
     const places = new Uint32Array(this.#count);
+    let going = 0;
     for (let i = 0; i < this.#count; i++) {
       const bytes = 2 + this.#lengthOf(i);
       let block = firstBlock(this.#hashes[i] ?? 0, blocks);
       for (let tries = 1; bytes > (room[block] ?? 0); tries++) {
         if (tries === MOST_TRIES) return undefined;
+        if (goesOn[block] === 0) going++;
         goesOn[block] = GOES_ON;
         block = (block + 1) % blocks;
       }
       room[block] = (room[block] ?? 0) - bytes;
       places[i] = block;
     }
-    return goesOn.includes(0) ? { goesOn, places } : undefined;
+    return going <= MOST_GO_ON * blocks ? { goesOn, places } : undefined;
   }
 
   #layOut({ goesOn, places }: Shelving): Uint8Array {
