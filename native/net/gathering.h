@@ -3,8 +3,8 @@
 // wake for each 100 KB cost a tenth of what moving them costs.
 //
 // It takes bulk that has lasted, so that an answer of a megabyte waits for nothing. Anything else
-// ends it for a while, small messages that are pumped too: what comes 50 times a second or more is
-// never kept waiting. Worker-local, like the loop.
+// ends it for a while, small messages that are pumped too: what comes 50 times a second or more
+// keeps it from beginning again. Worker-local, like the loop.
 #pragma once
 
 #include <cstdint>

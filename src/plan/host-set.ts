@@ -38,7 +38,7 @@ const TAG = 0xfc;
 /** How full blocks are in the mean, of 1, if that leaves no more than MOST_GO_ON of them without room for a name. */
 const FILL = 0.7;
 const MOST_GO_ON = 0.25;
-/** No look-up reads more blocks. */
+/** A name lies in its first block or in one of the next, so many in all. */
 const MOST_TRIES = 32;
 
 export interface HostSetEntry {
