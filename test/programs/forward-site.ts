@@ -10,6 +10,7 @@ import { join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAuthority, temporaryFolder, writePair, writeText } from '../support/pki.ts';
 import type { Scope } from '../support/scope.ts';
+import { PagesAtWork } from './pages.ts';
 import { pathOf, runProgram } from './programs.ts';
 import type { Pair } from './site.ts';
 import { DOWNLOAD, type Engine, type RunningSluice, runSluice, sha256 } from './sluice.ts';
@@ -48,9 +49,10 @@ export async function startForwardSite(scope: Scope, engine: Engine): Promise<Fo
   const pair: Pair = { ...(await writePair(folder, issued, 'site')), issued };
   await makeRepository(folder);
   const seen: string[] = [];
+  const pages = new PagesAtWork();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     seen.push(`${request.headers.host?.split(':')[0]} ${request.url}`);
-    answerRequest(folder, request, response);
+    answerRequest(folder, pages, request, response);
   };
   const tls = { key: issued.keyPem, cert: issued.chainPem };
   const plain = await listening(scope, createServer(answer));
@@ -105,15 +107,17 @@ async function listening(
 }
 
 /** A page that fetches from its own site, and loads a script from the blocked one. */
-const page = (blocked: string) => `<!doctype html><meta charset=utf-8><title>A site</title>
-<h1>Through the proxy</h1><p id=fetched>…</p><p id=ads>no ads</p>
-<script>
-fetch('/headers').then((r) => r.json())
-  .then((h) => document.getElementById('fetched').textContent = 'fetched by ' + h.host.split(':')[0]);
-</script>
+const body = (blocked: string) => `<h1>Through the proxy</h1><p id=fetched>…</p><p id=ads>no ads</p>
 <script src="${blocked}/ads.js"></script>`;
+const WORK = `fetch('/headers').then((r) => r.json())
+  .then((h) => show('fetched', 'fetched by ' + h.host.split(':')[0]))`;
 
-function answerRequest(folder: string, request: IncomingMessage, response: ServerResponse): void {
+function answerRequest(
+  folder: string,
+  pages: PagesAtWork,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const chunks: Buffer[] = [];
   request.on('error', () => response.destroy());
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -126,9 +130,10 @@ function answerRequest(folder: string, request: IncomingMessage, response: Serve
     else if (url === '/ads.js') say('text/javascript', "document.all.ads.textContent = 'ads!'");
     else if (url === '/page') {
       const scheme = 'encrypted' in request.socket ? 'https' : 'http';
-      say('text/html', page(`${scheme}://${headers.host?.replace('site.test', 'ads.test')}`));
+      const blocked = `${scheme}://${headers.host?.replace('site.test', 'ads.test')}`;
+      say('text/html', pages.give('A site', body(blocked), WORK));
     } else if (url.startsWith('/repository.git/')) sendFile(folder, url, response);
-    else say('application/json', JSON.stringify(headers));
+    else if (!pages.answer(url, response)) say('application/json', JSON.stringify(headers));
   });
 }
 

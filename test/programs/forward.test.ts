@@ -1,19 +1,17 @@
 // Clients of forward proxies as people use them, against `sluice run`: curl, wget, git, undici, Chromium. They find sites
 // that only the proxy can find; what the block list has, none of them gets.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fetch, ProxyAgent, request } from 'undici';
 import { writeText } from '../support/pki.ts';
 import { Scope } from '../support/scope.ts';
+import { browse, noChromium } from './chromium.ts';
 import { type ForwardSite, LOGIN, startForwardSite, USER } from './forward-site.ts';
-import { missing, pathOf, type Ran, runProgram } from './programs.ts';
-import { keyDigest } from './site.ts';
+import { missing, type Ran, runProgram } from './programs.ts';
 import { DOWNLOAD, enginesHere, sha256 } from './sluice.ts';
 
-const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome'] as const;
 /** Settings of the machine are none of the tests'. */
 const NO_PROXIES = Object.fromEntries(
   ['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'].flatMap((name) => [
@@ -333,16 +331,9 @@ for (const engine of enginesHere()) {
       });
     });
 
-    describe('Chromium', { skip: missing('chromium', ...CHROMIUM) }, () => {
-      const browse = async (proxy: string, url: string): Promise<string> => {
-        const digest = createHash('sha256').update(keyDigest(site.pair)).digest('base64');
-        const { stdout, stderr } = await run(pathOf(...CHROMIUM) ?? '', [
-          ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-          ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-          `--ignore-certificate-errors-spki-list=${digest}`,
-          `--user-data-dir=${file(`chromium-${engine}`)}`,
-          ...['--virtual-time-budget=10000', '--dump-dom', proxy, url],
-        ]);
+    describe('Chromium', { skip: noChromium() }, () => {
+      const look = async (proxy: string, url: string): Promise<string> => {
+        const { stdout, stderr } = await browse(site.folder, site.pair, url, proxy, '--dump-dom');
         return stdout === '' ? stderr : stdout;
       };
 
@@ -354,7 +345,7 @@ for (const engine of enginesHere()) {
       ] as const) {
         it(`browses by ${how}, without what is blocked`, async () => {
           for (const base of [site.plain, site.secure]) {
-            const dom = await browse(proxy(), `${base}/page`);
+            const dom = await look(proxy(), `${base}/page`);
             assert.match(dom, /<h1>Through the proxy<\/h1>/);
             assert.match(dom, /fetched by site\.test/);
             assert.match(dom, /<p id="ads">no ads<\/p>/);
@@ -364,7 +355,7 @@ for (const engine of enginesHere()) {
       }
 
       it('shows the page of a denial', async () => {
-        const dom = await browse(`--proxy-server=http://${at(site.open)}`, `${site.blocked}/page`);
+        const dom = await look(`--proxy-server=http://${at(site.open)}`, `${site.blocked}/page`);
         assert.match(dom, /<b>ads\.test<\/b>: a rule denies it/);
       });
     });

@@ -11,6 +11,7 @@ import { loadAddon } from '../../src/engine/native/load.ts';
 import { within } from '../support/deadline.ts';
 import { writeText } from '../support/pki.ts';
 import type { Scope } from '../support/scope.ts';
+import { PagesAtWork } from './pages.ts';
 import { stopped } from './programs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -105,16 +106,17 @@ export const DOWNLOAD = Buffer.alloc(5 << 20, 'five mebibytes of something that 
 export const sha256 = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex');
 
-const PAGE = `<!doctype html><meta charset=utf-8><title>Through the proxy</title>
-<body style="background:#063"><h1>Through the proxy</h1><p id=fetched>…</p><p id=socket>…</p>
-<script>
-const show = (id, text) => document.getElementById(id).textContent = text;
-fetch('/headers').then((r) => r.json()).then((h) => show('fetched', 'fetched over ' + h['x-forwarded-proto']));
-const socket = new WebSocket('wss://' + location.host + '/');
-socket.onopen = () => socket.send('a message');
-socket.onmessage = (event) => { show('socket', 'socket says ' + event.data); socket.close(); };
-socket.onerror = () => show('socket', 'socket failed');
-</script>`;
+const BODY = `<body style="background:#063"><h1>Through the proxy</h1><p id=fetched>…</p><p id=socket>…</p>`;
+const WORK = `Promise.allSettled([
+  fetch('/headers').then((r) => r.json()).then((h) => show('fetched', 'fetched over ' + h['x-forwarded-proto'])),
+  new Promise((resolve) => {
+    const socket = new WebSocket('wss://' + location.host + '/');
+    socket.onopen = () => socket.send('a message');
+    socket.onmessage = (event) => { show('socket', 'socket says ' + event.data); socket.close(); };
+    socket.onerror = () => show('socket', 'socket failed');
+    socket.onclose = resolve;
+  }),
+])`;
 
 export interface Application {
   readonly address: string;
@@ -125,6 +127,7 @@ export async function startApplication(
   scope: Scope,
   download: Buffer = DOWNLOAD,
 ): Promise<Application> {
+  const pages = new PagesAtWork();
   const application = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -133,8 +136,10 @@ export async function startApplication(
         response.writeHead(200, { 'Content-Type': type }).end(body);
       if (request.method === 'PUT') say('text/plain', sha256(Buffer.concat(chunks)));
       else if (request.url === '/download') say('application/octet-stream', download);
-      else if (request.url === '/page') say('text/html', PAGE);
-      else say('application/json', JSON.stringify(request.headers));
+      else if (request.url === '/page')
+        say('text/html', pages.give('Through the proxy', BODY, WORK));
+      else if (!pages.answer(request.url ?? '', response))
+        say('application/json', JSON.stringify(request.headers));
     });
     request.on('error', () => response.destroy());
   });

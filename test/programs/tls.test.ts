@@ -1,7 +1,6 @@
 // Clients of TLS as people use them, against `sluice run`: curl, openssl, Node, WebSocket, Chromium. What a handshake
 // means is judged by the contract suite; here programs that we did not write say that they can live with it.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -13,11 +12,11 @@ import { describePicture, readPng } from '../bench-report/png.ts';
 import { within } from '../support/deadline.ts';
 import { writeText } from '../support/pki.ts';
 import { Scope } from '../support/scope.ts';
-import { missing, pathOf, type Ran, type RunOptions, runProgram } from './programs.ts';
-import { keyDigest, type Site, startSite } from './site.ts';
+import { browse, noChromium } from './chromium.ts';
+import { missing, type Ran, type RunOptions, runProgram } from './programs.ts';
+import { type Site, startSite } from './site.ts';
 import { DOWNLOAD, enginesHere, sha256 } from './sluice.ts';
 
-const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome'] as const;
 const GET = 'GET /headers HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n\r\n';
 
 for (const engine of enginesHere()) {
@@ -286,23 +285,18 @@ for (const engine of enginesHere()) {
       assert.equal((await within(closed, 'the close'))[0], 1000);
     });
 
-    describe('Chromium', { skip: missing('chromium', ...CHROMIUM) }, () => {
-      const browse = async (...args: string[]) => {
-        const digest = createHash('sha256').update(keyDigest(site.ec)).digest('base64');
-        const { stdout, stderr } = await runProgram(pathOf(...CHROMIUM) ?? '', [
-          ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-          ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-          `--ignore-certificate-errors-spki-list=${digest}`,
-          `--user-data-dir=${file('chromium')}`,
-          '--host-resolver-rules=MAP site.test 127.0.0.1',
-          ...['--virtual-time-budget=10000', ...args],
+    describe('Chromium', { skip: noChromium() }, () => {
+      const look = (...args: string[]) =>
+        browse(
+          site.papers.folder,
+          site.ec,
           `https://site.test:${site.web}/page`,
-        ]);
-        return { stdout, stderr };
-      };
+          '--host-resolver-rules=MAP site.test 127.0.0.1',
+          ...args,
+        );
 
       it('shows a page whose script fetches and opens a WebSocket', async () => {
-        const { stdout, stderr } = await browse('--dump-dom');
+        const { stdout, stderr } = await look('--dump-dom');
         assert.match(stdout, /<h1>Through the proxy<\/h1>/, stderr);
         assert.match(stdout, /fetched over https/);
         assert.match(stdout, /socket says a message/);
@@ -310,7 +304,7 @@ for (const engine of enginesHere()) {
 
       it('paints it', { skip: engine !== enginesHere()[0] && 'once is enough' }, async () => {
         const shot = file('page.png');
-        const { stderr } = await browse('--window-size=400,300', `--screenshot=${shot}`);
+        const { stderr } = await look('--window-size=400,300', `--screenshot=${shot}`);
         const { lightness, colours } = describePicture(readPng(readFileSync(shot)));
         // Dark green with black text: not the white of an error page.
         assert.ok(lightness < 0.4 && colours > 10, `${lightness}, ${colours} colours: ${stderr}`);
