@@ -14,8 +14,8 @@ using sluice::plan::HostSet;
 namespace {
 
 // As src/plan/host-set.ts describes them.
-constexpr std::size_t kHeader = 32;
-constexpr std::size_t kBlock = 256;
+constexpr std::size_t kHeader = 320;
+constexpr std::size_t kBlock = 320;
 
 } // namespace
 
@@ -33,10 +33,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   // Its names, and each with a letter before it.
   for (std::size_t block = kHeader; block < size; block += kBlock) {
-    const std::size_t count = exact[block] & 0x7fU;
-    std::size_t name = block + 1 + 2 * count;
+    const std::size_t count = exact[block];
+    const std::size_t lengths = block + 2 + count;
+    std::size_t name = lengths + count;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t length = exact[block + 2 + 2 * i];
+      const std::size_t length = exact[lengths + i];
       ask(name, length);
       ask(name - 1, length + 1);
       name += length;

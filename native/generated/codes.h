@@ -408,8 +408,8 @@ inline constexpr std::array<ErrcInfo, kErrcCount> kErrcInfo{{
 inline constexpr std::array<std::string_view, kStrategyCount> kStrategyNames{"round-robin", "random", "least-connections", "ip-hash", "power-of-two-choices", "maglev"};
 
 /// Names these tables and the layout of an encoded plan.
-inline constexpr std::string_view kAbi = "f1f56ce3";
-inline constexpr std::uint32_t kPlanMagic = 1397510149;
+inline constexpr std::string_view kAbi = "cede36aa";
+inline constexpr std::uint32_t kPlanMagic = 1397510150;
 
 inline constexpr unsigned kHistogramMinShift = 9;
 inline constexpr unsigned kHistogramMaxShift = 37;

@@ -1,35 +1,62 @@
 #include "plan/host_set.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
+
+#include "base/cache_line.h"
 
 namespace sluice::plan {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x3253'4853;
-constexpr std::size_t kHeader = 32;
-constexpr std::size_t kBlock = 256;
-constexpr std::uint8_t kGoesOn = 0x80;
+constexpr std::uint32_t kMagic = 0x3353'4853;
+constexpr std::size_t kKey = 56;
+constexpr std::size_t kHeader = 320;
+constexpr std::size_t kBlock = 320;
+constexpr std::size_t kMarks = 2;
 constexpr std::size_t kMaxName = 253;
 constexpr std::uint8_t kExact = 1;
 constexpr std::uint8_t kSubdomains = 2;
 /// The bits of a mark that are of the hash.
 constexpr std::uint8_t kTag = 0xfc;
-constexpr std::size_t kCacheLine = 64;
 
-std::uint32_t wordAt(const std::uint8_t* bytes) noexcept {
-  std::uint32_t word = 0;
+template<typename T>
+T load(const std::uint8_t* bytes) noexcept {
+  T word = 0;
   std::memcpy(&word, bytes, sizeof word);
   return word;
+}
+std::uint32_t wordAt(const std::uint8_t* bytes) noexcept {
+  return load<std::uint32_t>(bytes);
+}
+
+/// Eight bytes as one word, the first one lowest.
+using Eight = std::uint64_t;
+
+constexpr Eight eightOf(std::uint8_t byte) noexcept {
+  return byte * Eight{0x0101'0101'0101'0101};
+}
+/// The upper bit of each byte that is zero.
+constexpr Eight zerosIn(Eight bytes) noexcept {
+  constexpr Eight kLow = eightOf(0x7f);
+  return ~(((bytes & kLow) + kLow) | bytes | kLow);
+}
+/// All bits of the first `count` bytes, of all from eight on.
+constexpr Eight firstBytes(std::size_t count) noexcept {
+  return count >= 8 ? ~Eight{0} : (Eight{1} << (8 * count)) - 1;
+}
+constexpr std::size_t sumOf(Eight bytes) noexcept {
+  constexpr Eight kEven = 0x00ff'00ff'00ff'00ff;
+  return ((bytes & kEven) + (bytes >> 8 & kEven)) * Eight{0x0001'0001'0001'0001} >> 48;
+}
+/// Of upper bits, which byte the lowest is in.
+constexpr std::size_t firstIn(Eight bits) noexcept {
+  return static_cast<std::size_t>(std::countr_zero(bits)) / 8;
 }
 
 struct Header {
   std::uint32_t count;
   std::uint32_t blocks;
-  std::uint32_t key0;
-  std::uint32_t key1;
   std::uint32_t exactDepths;
   std::uint32_t subdomainDepths;
 };
@@ -37,10 +64,8 @@ struct Header {
 Header headerOf(const std::uint8_t* bytes) noexcept {
   return {.count = wordAt(bytes + 4),
           .blocks = wordAt(bytes + 8),
-          .key0 = wordAt(bytes + 12),
-          .key1 = wordAt(bytes + 16),
-          .exactDepths = wordAt(bytes + 20),
-          .subdomainDepths = wordAt(bytes + 24)};
+          .exactDepths = wordAt(bytes + 12),
+          .subdomainDepths = wordAt(bytes + 16)};
 }
 
 /// A block as it lies in memory.
@@ -48,26 +73,61 @@ class Block {
  public:
   explicit Block(const std::uint8_t* bytes) noexcept : bytes_(bytes) {}
 
-  [[nodiscard]] std::size_t count() const noexcept { return bytes_[0] & ~kGoesOn; }
-  [[nodiscard]] bool goesOn() const noexcept { return (bytes_[0] & kGoesOn) != 0; }
-  [[nodiscard]] std::uint8_t mark(std::size_t i) const noexcept { return bytes_[1 + 2 * i]; }
-  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return bytes_[2 + 2 * i]; }
+  [[nodiscard]] std::size_t count() const noexcept { return bytes_[0]; }
+  /// A bit for each class of names of which one did not find room here.
+  [[nodiscard]] std::uint8_t wentOn() const noexcept { return bytes_[1]; }
+  [[nodiscard]] const std::uint8_t* marks() const noexcept { return bytes_ + kMarks; }
+  [[nodiscard]] const std::uint8_t* lengths() const noexcept { return marks() + count(); }
   /// Of the first one; the others follow.
-  [[nodiscard]] const std::uint8_t* names() const noexcept { return bytes_ + 1 + 2 * count(); }
+  [[nodiscard]] const std::uint8_t* names() const noexcept { return lengths() + count(); }
 
   /// Whether its names are names and end within it.
   [[nodiscard]] bool isSound() const noexcept {
-    std::size_t used = 1 + 2 * count();
+    std::size_t used = kMarks + 2 * count();
     if (used > kBlock) {
       return false;
     }
     for (std::size_t i = 0; i < count(); ++i) {
-      if (length(i) == 0) {
+      if (lengths()[i] == 0) {
         return false;
       }
-      used += length(i);
+      used += lengths()[i];
     }
     return used <= kBlock;
+  }
+
+  /// Whether `name` is here with `flag`. Sixteen marks and lengths are compared at once, without a
+  /// branch for each: then a processor need not wait for the block to go on with what comes next.
+  [[nodiscard]] bool has(std::string_view name, std::uint8_t tag,
+                         std::uint8_t flag) const noexcept {
+    const Eight mark = eightOf(tag | flag);
+    const Eight marked = eightOf(kTag | flag);
+    const Eight size = eightOf(static_cast<std::uint8_t>(name.size()));
+    const std::uint8_t* its = names();
+    for (std::size_t i = 0;; i += 16) {
+      const Eight sizes[] = {load<Eight>(lengths() + i), load<Eight>(lengths() + i + 8)};
+      const std::size_t left = count() - i;
+      Eight found[] = {
+          zerosIn(((load<Eight>(marks() + i) ^ mark) & marked) | (sizes[0] ^ size)) &
+              firstBytes(left),
+          zerosIn(((load<Eight>(marks() + i + 8) ^ mark) & marked) | (sizes[1] ^ size)) &
+              firstBytes(left - std::min<std::size_t>(left, 8))};
+      while ((found[0] | found[1]) != 0) {
+        const std::size_t half = found[0] == 0 ? 1 : 0;
+        const std::size_t before = firstIn(found[half]);
+        const std::size_t offset = half == 0
+                                       ? sumOf(sizes[0] & firstBytes(before))
+                                       : sumOf(sizes[0]) + sumOf(sizes[1] & firstBytes(before));
+        if (std::memcmp(its + offset, name.data(), name.size()) == 0) {
+          return true;
+        }
+        found[half] &= found[half] - 1;
+      }
+      if (left <= 16) {
+        return false;
+      }
+      its += sumOf(sizes[0]) + sumOf(sizes[1]);
+    }
   }
 
  private:
@@ -75,116 +135,62 @@ class Block {
 };
 
 /// Masks have a bit for each depth; the last one stands for all that are deeper.
+constexpr std::size_t bitOf(std::size_t depth) noexcept {
+  return std::min<std::size_t>(depth, 31);
+}
 constexpr bool isDepthIn(std::uint32_t depths, std::size_t depth) noexcept {
-  return ((depths >> std::min<std::size_t>(depth, 31)) & 1U) != 0;
+  return ((depths >> bitOf(depth)) & 1U) != 0;
+}
+constexpr bool isAnyFrom(std::uint32_t depths, std::size_t depth) noexcept {
+  return depths >> bitOf(depth) != 0;
 }
 
-/// A host read from its end, which is how names are hashed.
-class Backwards {
- public:
-  /// At most kMaxName bytes.
-  explicit Backwards(std::string_view host) noexcept : length_(host.size()) {
-    const char* const end = host.data() + host.size();
-    std::size_t at = 0;
-    for (; at + 8 <= length_; at += 8) {
-      put(at, end - at - 8, 0);
-    }
-    if (at < length_ && length_ >= 8) {
-      // The beginning once more, of which some is there.
-      put(length_ - 8, host.data(), at - (length_ - 8));
-    } else {
-      for (; at < length_; ++at) {
-        bytes_[at] = end[-1 - static_cast<std::ptrdiff_t>(at)];
-        if (bytes_[at] == '.') {
-          dots_[dotCount_++] = static_cast<std::uint8_t>(at);
-        }
-      }
-    }
-  }
-
-  /// How far from the end each dot is.
-  [[nodiscard]] std::span<const std::uint8_t> dots() const noexcept {
-    return {dots_.data(), dotCount_};
-  }
-  [[nodiscard]] std::size_t length() const noexcept { return length_; }
-  /// Four bytes; beyond the length they mean nothing.
-  [[nodiscard]] std::uint32_t wordAt(std::size_t at) const noexcept {
-    std::uint32_t word = 0;
-    std::memcpy(&word, bytes_.data() + at, sizeof word);
-    return word;
-  }
-
- private:
-  /// Eight bytes of the host to `at`, of which the first `known` have been looked at.
-  void put(std::size_t at, const char* from, std::size_t known) noexcept {
-    constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
-    constexpr std::uint64_t kLow = 0x7f * kOnes;
-    std::uint64_t word = 0;
-    std::memcpy(&word, from, sizeof word);
-    word = __builtin_bswap64(word);
-    std::memcpy(bytes_.data() + at, &word, sizeof word);
-    // The upper bit of each byte that is a dot.
-    const std::uint64_t others = word ^ ('.' * kOnes);
-    std::uint64_t found = ~(((others & kLow) + kLow) | others | kLow);
-    for (found &= ~std::uint64_t{0} << (8 * known); found != 0; found &= found - 1) {
-      const auto byte = static_cast<std::size_t>(std::countr_zero(found)) / 8;
-      dots_[dotCount_++] = static_cast<std::uint8_t>(at + byte);
-    }
-  }
-
-  std::size_t length_;
-  std::size_t dotCount_ = 0;
-  /// Written as far as the host is long; read a word further at most.
-  std::array<char, kMaxName + 8> bytes_;
-  std::array<std::uint8_t, kMaxName + 8> dots_;
-};
-
-/// HalfSipHash-1-3 (Aumasson, Bernstein) of what a host ends with, longer and longer.
+/// src/plan/host-hash.ts describes it: of what a host ends with, longer and longer, eight bytes at a
+/// time. They are the host's read backwards, the last one lowest.
 class SuffixHash {
  public:
-  SuffixHash(std::uint32_t key0, std::uint32_t key1) noexcept
-      : v0_(key0), v1_(key1), v2_(0x6c79'6765U ^ key0), v3_(0x7465'6462U ^ key1) {}
+  explicit SuffixHash(const std::uint8_t* key) noexcept
+      : factor_(load<std::uint64_t>(key)), words_(key + sizeof factor_) {}
 
-  /// Of the last `length` bytes, which are no fewer than before.
-  [[nodiscard]] std::uint32_t of(const Backwards& host, std::size_t length) noexcept {
-    for (; absorbed_ + 4 <= length; absorbed_ += 4) {
-      absorb(host.wordAt(absorbed_));
-    }
-    const std::uint32_t mask = (std::uint32_t{1} << (8 * (length % 4))) - 1;
-    SuffixHash last = *this;
-    last.absorb((host.wordAt(absorbed_) & mask) | static_cast<std::uint32_t>(length) << 24);
-    last.v2_ ^= 0xff;
-    last.round();
-    last.round();
-    last.round();
-    return last.v1_ ^ last.v3_;
+  void absorb(Eight bytes) noexcept {
+    sum_ += product(bytes);
+    words_ += sizeof bytes;
+  }
+  /// Of what was absorbed and of `rest`: fewer than eight bytes, and zeros.
+  [[nodiscard]] std::uint32_t with(Eight rest) const noexcept {
+    return static_cast<std::uint32_t>((sum_ + product(rest)) * factor_ >> 32);
   }
 
  private:
-  void absorb(std::uint32_t word) noexcept {
-    v3_ ^= word;
-    round();
-    v0_ ^= word;
-  }
-  void round() noexcept {
-    v0_ += v1_;
-    v1_ = std::rotl(v1_, 5) ^ v0_;
-    v0_ = std::rotl(v0_, 16);
-    v2_ += v3_;
-    v3_ = std::rotl(v3_, 8) ^ v2_;
-    v0_ += v3_;
-    v3_ = std::rotl(v3_, 7) ^ v0_;
-    v2_ += v1_;
-    v1_ = std::rotl(v1_, 13) ^ v2_;
-    v2_ = std::rotl(v2_, 16);
+  [[nodiscard]] std::uint64_t product(Eight bytes) const noexcept {
+    const std::uint32_t even = static_cast<std::uint32_t>(bytes) + wordAt(words_);
+    const std::uint32_t odd = static_cast<std::uint32_t>(bytes >> 32) + wordAt(words_ + 4);
+    return std::uint64_t{even} * odd;
   }
 
-  std::uint32_t v0_;
-  std::uint32_t v1_;
-  std::uint32_t v2_;
-  std::uint32_t v3_;
-  std::size_t absorbed_ = 0;
+  std::uint64_t factor_;
+  const std::uint8_t* words_;
+  std::uint64_t sum_ = 0;
 };
+
+/// Eight bytes from `at` on, read backwards.
+Eight backwardsAt(const char* at) noexcept {
+  Eight bytes = 0;
+  std::memcpy(&bytes, at, sizeof bytes);
+  return __builtin_bswap64(bytes);
+}
+
+/// The first `count` bytes of a host, fewer than eight, read backwards; then zeros.
+Eight backwardsTo(std::string_view host, std::size_t count) noexcept {
+  if (host.size() >= 8) {
+    return backwardsAt(host.data()) >> 8 >> (56 - 8 * count);
+  }
+  Eight bytes = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    bytes = bytes << 8 | static_cast<std::uint8_t>(host[i]);
+  }
+  return bytes;
+}
 
 /// What a host ends with, and what it would have to be in the set for.
 struct Suffix {
@@ -207,16 +213,16 @@ bool HostSet::isSound(std::span<const std::uint8_t> bytes) noexcept {
     return false;
   }
   std::size_t count = 0;
-  bool canEnd = false;
+  std::uint8_t wentOnEverywhere = 0xff;
   for (std::size_t at = kHeader; at < bytes.size(); at += kBlock) {
     const Block block(bytes.data() + at);
     if (!block.isSound()) {
       return false;
     }
     count += block.count();
-    canEnd = canEnd || !block.goesOn();
+    wentOnEverywhere &= block.wentOn();
   }
-  return count == header.count && canEnd;
+  return count == header.count && wentOnEverywhere == 0;
 }
 
 HostSet::HostSet(std::span<const std::uint8_t> bytes) noexcept {
@@ -227,8 +233,7 @@ HostSet::HostSet(std::span<const std::uint8_t> bytes) noexcept {
   blocks_ = bytes.subspan(kHeader);
   count_ = header.count;
   blockCount_ = header.blocks;
-  key0_ = header.key0;
-  key1_ = header.key1;
+  key_ = bytes.data() + kKey;
   exactDepths_ = header.exactDepths;
   subdomainDepths_ = header.subdomainDepths;
 }
@@ -238,26 +243,38 @@ bool HostSet::has(std::string_view host) const noexcept {
     return false;
   }
   // All that memory has to give is on its way before any of it is looked at.
-  const Backwards backwards(host);
-  SuffixHash hash(key0_, key1_);
   Suffix suffixes[kMaxName + 1];
   std::size_t count = 0;
-  std::size_t depth = 1;
-  const auto ask = [&](std::size_t length, std::uint8_t flag) noexcept {
-    const Suffix suffix{hash.of(backwards, length), static_cast<std::uint8_t>(length), flag};
+  SuffixHash hash(key_);
+  const auto ask = [&](Eight rest, std::size_t length, std::uint8_t flag) noexcept {
+    const Suffix suffix{hash.with(rest), static_cast<std::uint8_t>(length), flag};
     const std::uint8_t* const block = firstBlock(suffix.hash);
     for (std::size_t at = 0; at < kBlock; at += kCacheLine) {
       __builtin_prefetch(block + at);
     }
     suffixes[count++] = suffix;
   };
-  for (const std::size_t length : backwards.dots()) {
-    if (isDepthIn(subdomainDepths_, depth++)) {
-      ask(length, kSubdomains);
+  std::size_t depth = 1;
+  std::size_t absorbed = 0;
+  // As far as there are names of as many labels.
+  while (isAnyFrom(exactDepths_ | subdomainDepths_, depth)) {
+    const std::size_t left = host.size() - absorbed;
+    const bool isLast = left < 8;
+    const Eight bytes = isLast ? backwardsTo(host, left) : backwardsAt(host.data() + left - 8);
+    for (Eight dots = zerosIn(bytes ^ eightOf('.')); dots != 0; dots &= dots - 1) {
+      if (isDepthIn(subdomainDepths_, depth++)) {
+        const std::size_t before = firstIn(dots);
+        ask(bytes & firstBytes(before), absorbed + before, kSubdomains);
+      }
     }
-  }
-  if (isDepthIn(exactDepths_, depth)) {
-    ask(host.size(), kExact);
+    if (isLast) {
+      if (isDepthIn(exactDepths_, depth)) {
+        ask(bytes, host.size(), kExact);
+      }
+      break;
+    }
+    hash.absorb(bytes);
+    absorbed += 8;
   }
   const auto isHeld = [&](const Suffix& suffix) noexcept {
     return holds(host.substr(host.size() - suffix.length), suffix.hash, suffix.flag);
@@ -267,17 +284,14 @@ bool HostSet::has(std::string_view host) const noexcept {
 
 bool HostSet::holds(std::string_view name, std::uint32_t hash, std::uint8_t flag) const noexcept {
   const auto tag = static_cast<std::uint8_t>(hash << 2);
+  const auto ownClass = static_cast<std::uint8_t>(1U << (hash >> 6 & 7));
   const std::uint8_t* const end = blocks_.data() + blocks_.size();
   for (const std::uint8_t* at = firstBlock(hash);;) {
     const Block block(at);
-    const std::uint8_t* its = block.names();
-    for (std::size_t i = 0; i < block.count(); its += block.length(i++)) {
-      if (((block.mark(i) ^ tag) & kTag) == 0 && block.length(i) == name.size() &&
-          std::memcmp(its, name.data(), name.size()) == 0) {
-        return (block.mark(i) & flag) != 0;
-      }
+    if (block.has(name, tag, flag)) {
+      return true;
     }
-    if (!block.goesOn()) {
+    if ((block.wentOn() & ownClass) == 0) {
       return false;
     }
     at += kBlock;

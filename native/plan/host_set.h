@@ -38,8 +38,7 @@ class HostSet {
   std::span<const std::uint8_t> blocks_;
   std::uint32_t count_ = 0;
   std::uint32_t blockCount_ = 0;
-  std::uint32_t key0_ = 0;
-  std::uint32_t key1_ = 0;
+  const std::uint8_t* key_ = nullptr;
   std::uint32_t exactDepths_ = 0;
   std::uint32_t subdomainDepths_ = 0;
 };

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/large_bytes.h"
 #include "base/result.h"
 #include "generated/codes.h"
 #include "plan/address_set.h"
@@ -331,7 +332,7 @@ struct List {
   std::string name;
   std::string digest;
   /// Laid out as src/plan/host-set.ts says. Shared with the plan before where it is the same.
-  std::shared_ptr<const std::vector<std::uint8_t>> hosts;
+  std::shared_ptr<const LargeBytes> hosts;
   /// Reads `hosts`.
   HostSet hostSet;
   AddressSet blocks;

@@ -58,12 +58,12 @@ std::shared_ptr<UserState> StateRegistry::user(const std::string& key) {
   return findOrMake<UserState>(users_, key);
 }
 
-std::shared_ptr<const std::vector<std::uint8_t>>
-StateRegistry::list(const std::string& digest, std::span<const std::uint8_t> bytes) {
-  std::weak_ptr<const std::vector<std::uint8_t>>& slot = lists_[digest];
-  std::shared_ptr<const std::vector<std::uint8_t>> found = slot.lock();
+std::shared_ptr<const LargeBytes> StateRegistry::list(const std::string& digest,
+                                                      std::span<const std::uint8_t> bytes) {
+  std::weak_ptr<const LargeBytes>& slot = lists_[digest];
+  std::shared_ptr<const LargeBytes> found = slot.lock();
   if (!found) {
-    found = std::make_shared<const std::vector<std::uint8_t>>(bytes.begin(), bytes.end());
+    found = std::make_shared<const LargeBytes>(bytes.begin(), bytes.end());
     slot = found;
   }
   return found;

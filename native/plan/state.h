@@ -16,6 +16,7 @@
 
 #include "base/cache_line.h"
 #include "base/histogram.h"
+#include "base/large_bytes.h"
 #include "generated/codes.h"
 
 namespace sluice::plan {
@@ -123,8 +124,8 @@ class StateRegistry {
   std::shared_ptr<TargetState> target(const std::string& key);
   std::shared_ptr<UserState> user(const std::string& key);
   /// The bytes of a list, which lists with the same digest share.
-  std::shared_ptr<const std::vector<std::uint8_t>> list(const std::string& digest,
-                                                        std::span<const std::uint8_t> bytes);
+  std::shared_ptr<const LargeBytes> list(const std::string& digest,
+                                         std::span<const std::uint8_t> bytes);
   /// Forgets entities that no plan holds any more.
   void prune();
   [[nodiscard]] std::size_t workers() const noexcept { return workers_; }
@@ -144,7 +145,7 @@ class StateRegistry {
   Table<PoolState> pools_;
   Table<TargetState> targets_;
   Table<UserState> users_;
-  Table<const std::vector<std::uint8_t>> lists_;
+  Table<const LargeBytes> lists_;
 };
 
 } // namespace sluice::plan

@@ -426,7 +426,7 @@ export function isTargetFault(code: ErrorCode): boolean {
 }
 
 /** Raised whenever src/plan/encode.ts changes what it writes. */
-export const PLAN_LAYOUT = 5;
+export const PLAN_LAYOUT = 6;
 /** The first four bytes of an encoded plan. */
 export const PLAN_MAGIC = 0x534c5000 + PLAN_LAYOUT;
 

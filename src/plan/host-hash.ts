@@ -1,84 +1,122 @@
-// The hash of host-set.ts: HalfSipHash-1-3 (Aumasson, Bernstein) of names read backwards, so that one pass over a host
-// hashes everything that it ends with. Pure; native/plan/host_set.cc has the same.
+// The hash of host-set.ts: of names read backwards, so that one pass over a host hashes everything that it ends with.
+// NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway, 1999) to 64 bits, of which multiply-shift (Dietzfelbinger, 1997)
+// leaves 32: who does not know the key cannot choose names that meet. Pure; native/plan/host_set.cc has the same.
+//
+// Eight bytes at a time are two words, little-endian; the last of them are filled up with zeros, and there are always
+// such last ones, if only zeros. Each word has a key word added, both are multiplied, and all products are added up.
 
-export type HashKey = readonly [number, number];
+/** Two words that make an odd factor, the lower one first, and a word for every four bytes of the longest name. */
+export type HashKey = Uint32Array;
 
 export const MAX_NAME = 253;
 export const DOT = 0x2e;
+const FACTOR_WORDS = 2;
+export const KEY_WORDS = FACTOR_WORDS + 2 * (Math.floor(MAX_NAME / 8) + 1);
+
+export function randomKey(): HashKey {
+  return toKey(crypto.getRandomValues(new Uint32Array(KEY_WORDS)));
+}
+
+/** Takes any words, and makes the factor odd. */
+export function toKey(words: Uint32Array): HashKey {
+  words[0] = ((words[0] ?? 0) | 1) >>> 0;
+  return words;
+}
 
 /** Masks have a bit for each depth; the last one stands for all that are deeper. */
 export function depthBit(depth: number): number {
   return (1 << Math.min(depth, 31)) >>> 0;
 }
 
+/** A mask with every depth in it. */
+export const ALL_DEPTHS = 0xffff_ffff;
+
 export function isDepthIn(depths: number, depth: number): boolean {
   return (depths & depthBit(depth)) !== 0;
+}
+
+/** Whether there is any depth in it from `depth` on. */
+export function isAnyFrom(depths: number, depth: number): boolean {
+  return depths >>> Math.min(depth, 31) !== 0;
 }
 
 /** By depth: of the last so many labels of what was hashed last. */
 export const hashes = new Uint32Array(MAX_NAME + 1);
 
 /**
- * Of the bytes from `to` down to `from`: of all of them, and of those behind each
- * dot whose depth is in `depths`, into `hashes`. Gives the number of labels.
+ * Of the bytes from `to` down to `from`, into `hashes`: of those behind each dot
+ * whose depth is in `below`, and of all of them where theirs is in `whole`. Gives
+ * the number of labels, or one that is in neither where it is as many or more.
  */
 export function hashBackwards(
   bytes: Uint8Array,
   from: number,
   to: number,
-  [k0, k1]: HashKey,
-  depths: number,
+  key: HashKey,
+  below: number,
+  whole: number,
 ): number {
-  let v0 = k0 | 0;
-  let v1 = k1 | 0;
-  let v2 = 0x6c79_6765 ^ k0;
-  let v3 = 0x7465_6462 ^ k1;
-  /** Bytes that do not make up a word yet. */
-  let word = 0;
+  let sumLow = 0;
+  let sumHigh = 0;
+  let even = 0;
+  let odd = 0;
   let depth = 1;
-  for (let i = to - 1; i >= from; i--) {
+  let at = FACTOR_WORDS;
+  for (let i = to - 1, nth = 0; i >= from; i--) {
     const byte = bytes[i] ?? 0;
-    const length = to - 1 - i;
     if (byte === DOT) {
-      if (isDepthIn(depths, depth)) hashes[depth] = finish(v0, v1, v2, v3, word | (length << 24));
+      if (isDepthIn(below, depth)) hashes[depth] = finish(sumLow, sumHigh, even, odd, key, at);
       depth++;
+      if (!isAnyFrom(below | whole, depth)) return depth;
     }
-    word |= byte << (8 * (length & 3));
-    if ((length & 3) !== 3) continue;
-    v3 ^= word;
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-    v0 ^= word;
-    word = 0;
+    if (nth < 4) even |= byte << (8 * nth);
+    else odd |= byte << (8 * (nth - 4));
+    if (++nth < 8) continue;
+    const a = (even + (key[at] ?? 0)) | 0;
+    const b = (odd + (key[at + 1] ?? 0)) | 0;
+    const low = Math.imul(a, b);
+    sumLow = (sumLow + low) | 0;
+    sumHigh = (sumHigh + highOf(a, b) + carryOf(sumLow, low)) | 0;
+    even = 0;
+    odd = 0;
+    nth = 0;
+    at += 2;
   }
-  hashes[depth] = finish(v0, v1, v2, v3, word | ((to - from) << 24));
+  if (isDepthIn(whole, depth)) hashes[depth] = finish(sumLow, sumHigh, even, odd, key, at);
   return depth;
 }
 
-function finish(a: number, b: number, c: number, d: number, last: number): number {
-  let [v0, v1, v2, v3] = [a, b, c, d ^ last];
-  for (let round = 0; round < 4; round++) {
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-    if (round > 0) continue;
-    v0 ^= last;
-    v2 ^= 0xff;
-  }
-  return (v1 ^ v3) >>> 0;
+/** The upper half of the lower 64 bits of the factor times what the sum is with the last words. */
+function finish(
+  sumLow: number,
+  sumHigh: number,
+  even: number,
+  odd: number,
+  key: HashKey,
+  at: number,
+): number {
+  const a = (even + (key[at] ?? 0)) | 0;
+  const b = (odd + (key[at + 1] ?? 0)) | 0;
+  const product = Math.imul(a, b);
+  const low = (sumLow + product) | 0;
+  const high = (sumHigh + highOf(a, b) + carryOf(low, product)) | 0;
+  const factorLow = (key[0] ?? 0) | 0;
+  const factorHigh = (key[1] ?? 0) | 0;
+  return highOf(low, factorLow) + Math.imul(high, factorLow) + Math.imul(low, factorHigh);
+}
+
+/** Of a sum of words to which one of them was added. */
+function carryOf(sum: number, added: number): number {
+  return sum >>> 0 < added >>> 0 ? 1 : 0;
+}
+
+/** The upper half of the product of two words. */
+function highOf(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const middle = (Math.imul(aHigh, bLow) >>> 0) + (Math.imul(aLow, bLow) >>> 16);
+  const carried = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff);
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carried >>> 16)) | 0;
 }

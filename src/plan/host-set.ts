@@ -1,35 +1,41 @@
 // A million names in one piece of memory, which both engines read in place; native/plan/host_set is the reader in C++ and
 // test/vectors/host-set.txt binds both. Little-endian:
 //
-//   0  magic              12  key, two words            24  depths of names that stand for what is below them
-//   4  names              20  depths of names           28  0
-//   8  blocks                 that stand for            32  blocks of BLOCK bytes
-//                             themselves
+//   0  magic              12  depths of names         20  zeros
+//   4  names                  that stand for          56  the key of the hash: KEY_WORDS words
+//   8  blocks                 themselves             320  blocks of BLOCK bytes
+//                         16  of names that stand
+//                             for what is below
 //
-// A block is a head, as many pairs of a mark and a length as the head's lower seven bits say, and the names in the same
-// order, one behind the other. A mark is bits of a name's hash above two bits of flags. A name's block is
-// (hash * blocks) >> 32; where that has no more room for it the upper bit of the head is set and the name is in the next
-// block, after the last one in the first. So a look-up mostly reads one place in memory.
+// A block says how many names it has (a byte), of which classes names went on (a bit each in the next byte), and has a
+// mark of each name, then the length of each, then the names, one behind the other. A mark is bits of a name's hash above
+// two bits of flags; its class is three others. A name's block is (hash * blocks) >> 32; where that has no more room the
+// name goes on to the next block, after the last one to the first. So a look-up mostly reads one place in memory, and for
+// a name that is in no list mostly the first line of it.
 //
-// The hash is HalfSipHash-1-3 of the name read backwards, so that one pass over a host hashes everything that it ends
-// with; its key is drawn anew for every set, so that nobody can write a list whose names collide. Bit n of the depths:
-// there is a name of n labels, bit 31: of more than 30.
+// The key is drawn anew for every set, so that nobody can write a list whose names collide. Bit n of the depths: there is
+// a name of n labels, bit 31: of more than 30.
 
 import {
+  ALL_DEPTHS,
   DOT,
   depthBit,
   type HashKey,
   hashBackwards,
   hashes,
   isDepthIn,
+  KEY_WORDS,
   MAX_NAME,
+  randomKey,
 } from './host-hash.ts';
 
-const MAGIC = 0x3253_4853;
-const HEADER = 32;
-/** A few lines of a cache, into which one record fits whatever its length. */
-const BLOCK = 256;
-const GOES_ON = 0x80;
+const MAGIC = 0x3353_4853;
+const KEY = 56;
+const HEADER = KEY + 4 * KEY_WORDS;
+/** Five lines of a cache, into which one name fits whatever its length. */
+const BLOCK = 320;
+/** Where marks begin in a block. */
+const MARKS = 2;
 const MAX_RECORD_BYTES = 2 ** 30;
 const EXACT = 1;
 const SUBDOMAINS = 2;
@@ -60,6 +66,14 @@ export function buildHostSet(
   return builder.finish();
 }
 
+/** The key with which a set was built. */
+export function keyOf(bytes: Uint8Array): HashKey {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Uint32Array.from({ length: bytes.length === 0 ? 0 : KEY_WORDS }, (_, i) =>
+    view.getUint32(KEY + 4 * i, true),
+  );
+}
+
 /** Reads what buildHostSet() wrote; no bytes at all are the empty set. Throws RangeError for other bytes. */
 export class HostSet {
   readonly #bytes: Uint8Array;
@@ -79,9 +93,9 @@ export class HostSet {
     this.#bytes = bytes;
     this.size = word(4);
     this.#blocks = word(8);
-    this.#key = [word(12), word(16)];
-    this.#exactDepths = word(20);
-    this.#subdomainDepths = word(24);
+    this.#exactDepths = word(12);
+    this.#subdomainDepths = word(16);
+    this.#key = keyOf(bytes);
   }
 
   /** Whether `host`, or something that it is below, is in the set. */
@@ -89,7 +103,14 @@ export class HostSet {
     const { length } = host;
     if (this.size === 0 || length === 0 || length > MAX_NAME) return false;
     for (let i = 0; i < length; i++) asked[i] = host.charCodeAt(i);
-    const depth = hashBackwards(asked, 0, length, this.#key, this.#subdomainDepths);
+    const depth = hashBackwards(
+      asked,
+      0,
+      length,
+      this.#key,
+      this.#subdomainDepths,
+      this.#exactDepths,
+    );
     let at = length;
     for (let below = 1; below < depth; below++) {
       at = asked.lastIndexOf(DOT, at - 1);
@@ -103,17 +124,17 @@ export class HostSet {
   #holds(from: number, to: number, hash: number, flag: number): boolean {
     for (let block = firstBlock(hash, this.#blocks); ; block = (block + 1) % this.#blocks) {
       const at = blockAt(block);
-      const head = this.#bytes[at] ?? 0;
-      const pairsEnd = at + 1 + 2 * (head & ~GOES_ON);
-      let name = pairsEnd;
-      for (let pair = at + 1; pair < pairsEnd; pair += 2) {
-        const mark = this.#bytes[pair] ?? 0;
-        const length = this.#bytes[pair + 1] ?? 0;
+      const count = this.#bytes[at] ?? 0;
+      const lengths = at + MARKS + count;
+      let name = lengths + count;
+      for (let i = 0; i < count; i++) {
+        const mark = this.#bytes[at + MARKS + i] ?? 0;
+        const length = this.#bytes[lengths + i] ?? 0;
         const isTagged = ((mark ^ markOf(hash, 0)) & TAG) === 0 && length === to - from;
         if (isTagged && isSameName(this.#bytes, name, asked, from, to)) return (mark & flag) !== 0;
         name += length;
       }
-      if ((head & GOES_ON) === 0) return false;
+      if (((this.#bytes[at + 1] ?? 0) & classOf(hash)) === 0) return false;
     }
   }
 }
@@ -131,8 +152,8 @@ export function hostSetOf(bytes: Uint8Array): HostSet {
 
 /** Where a set's names are to lie. */
 interface Shelving {
-  /** GOES_ON or 0, of each block. Of one at least it is 0: there every look-up ends. */
-  readonly goesOn: Uint8Array;
+  /** The classes of which names went on, of each block. Of one at least there are none: there every look-up ends. */
+  readonly wentOn: Uint8Array;
   /** The block of each name. */
   readonly places: Uint32Array;
 }
@@ -170,7 +191,7 @@ export class HostSetBuilder {
       if (code <= 0x20 || code > 0x7e) throw new RangeError(`${host} is not the name of a host`);
       this.#records[name + i] = code;
     }
-    const depth = hashBackwards(this.#records, name, name + length, this.#key, 0);
+    const depth = hashBackwards(this.#records, name, name + length, this.#key, 0, ALL_DEPTHS);
     const hash = hashes[depth] ?? 0;
     if ((flags & EXACT) !== 0) this.#exactDepths |= depthBit(depth);
     if ((flags & SUBDOMAINS) !== 0) this.#subdomainDepths |= depthBit(depth);
@@ -202,50 +223,50 @@ export class HostSetBuilder {
 
   /** Undefined when so many blocks are too few. */
   #shelve(blocks: number): Shelving | undefined {
-    const room = new Uint8Array(blocks).fill(BLOCK - 1);
-    const goesOn = new Uint8Array(blocks);
+    const room = new Uint16Array(blocks).fill(BLOCK - MARKS);
+    const wentOn = new Uint8Array(blocks);
     const places = new Uint32Array(this.#count);
-    let going = 0;
     for (let i = 0; i < this.#count; i++) {
       const bytes = 2 + this.#lengthOf(i);
-      let block = firstBlock(this.#hashes[i] ?? 0, blocks);
+      const hash = this.#hashes[i] ?? 0;
+      let block = firstBlock(hash, blocks);
       for (let tries = 1; bytes > (room[block] ?? 0); tries++) {
         if (tries === MOST_TRIES) return undefined;
-        if (goesOn[block] === 0) going++;
-        goesOn[block] = GOES_ON;
+        wentOn[block] = (wentOn[block] ?? 0) | classOf(hash);
         block = (block + 1) % blocks;
       }
       room[block] = (room[block] ?? 0) - bytes;
       places[i] = block;
     }
-    return going <= MOST_GO_ON * blocks ? { goesOn, places } : undefined;
+    const going = wentOn.reduce((sum, classes) => sum + (classes === 0 ? 0 : 1), 0);
+    return going <= MOST_GO_ON * blocks ? { wentOn, places } : undefined;
   }
 
-  #layOut({ goesOn, places }: Shelving): Uint8Array {
-    const blocks = goesOn.length;
+  #layOut({ wentOn, places }: Shelving): Uint8Array {
+    const blocks = wentOn.length;
     const out = new Uint8Array(HEADER + BLOCK * blocks);
     const view = new DataView(out.buffer);
-    const header = [
-      ...[MAGIC, this.#count, blocks, ...this.#key],
-      ...[this.#exactDepths, this.#subdomainDepths],
-    ];
+    const header = [MAGIC, this.#count, blocks, this.#exactDepths, this.#subdomainDepths];
     for (const [i, word] of header.entries()) view.setUint32(4 * i, word, true);
-    // Heads first: where names begin depends on how many there are.
-    for (const [block, flag] of goesOn.entries()) out[blockAt(block)] = flag;
+    for (const [i, word] of this.#key.entries()) view.setUint32(KEY + 4 * i, word, true);
+    // Counts first: where lengths and names begin depends on them.
+    for (const [block, classes] of wentOn.entries()) out[blockAt(block) + 1] = classes;
     for (const place of places) out[blockAt(place)] = (out[blockAt(place)] ?? 0) + 1;
     // How many names each block has got, and how long they are together.
     const counts = new Uint8Array(blocks);
-    const lengths = new Uint8Array(blocks);
+    const used = new Uint16Array(blocks);
     for (const [i, place] of places.entries()) {
-      const [count = 0, before = 0] = [counts[place], lengths[place]];
+      const [count = 0, before = 0] = [counts[place], used[place]];
       const record = this.#offsets[i] ?? 0;
       const length = this.#lengthOf(i);
-      const pairs = blockAt(place) + 1;
-      const names = pairs + 2 * ((out[blockAt(place)] ?? 0) & ~GOES_ON);
-      out.set(this.#records.subarray(record, record + 2), pairs + 2 * count);
+      const marks = blockAt(place) + MARKS;
+      const lengths = marks + (out[blockAt(place)] ?? 0);
+      const names = lengths + (out[blockAt(place)] ?? 0);
+      out[marks + count] = this.#records[record] ?? 0;
+      out[lengths + count] = length;
       out.set(this.#records.subarray(record + 2, record + 2 + length), names + before);
       counts[place] = count + 1;
-      lengths[place] = before + length;
+      used[place] = before + length;
     }
     return out;
   }
@@ -310,6 +331,11 @@ function markOf(hash: number, flags: number): number {
   return ((hash << 2) & TAG) | flags;
 }
 
+/** One of eight bits, by bits of the hash that are not in its mark. */
+function classOf(hash: number): number {
+  return 1 << ((hash >>> 6) & 7);
+}
+
 /** Whether the name at `name` among `names` is that of `bytes` from `from` to `to`, which is as long. */
 function isSameName(
   names: Uint8Array,
@@ -322,11 +348,6 @@ function isSameName(
     if (names[at] !== bytes[i]) return false;
   }
   return true;
-}
-
-function randomKey(): HashKey {
-  const [a = 0, b = 0] = crypto.getRandomValues(new Uint32Array(2));
-  return [a, b];
 }
 
 /** The host that is being looked for. */

@@ -14,12 +14,11 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::size_t kHeader = 32;
-constexpr std::size_t kBlock = 256;
-constexpr std::uint8_t kGoesOn = 0x80;
+constexpr std::size_t kHeader = 320;
+constexpr std::size_t kBlock = 320;
 
 Bytes bytesOf(const test::Vector& set) {
-  return test::bytesOfHex(set.at(5));
+  return test::bytesOfHex(set.at(3));
 }
 
 Bytes setOf(const std::string& what) {
@@ -96,19 +95,22 @@ TEST("a set whose numbers lead out of it is not sound") {
 }
 
 TEST("a set in which a search might not end is not sound") {
-  Bytes bytes = setOf("names among each other");
-  for (std::size_t at = kHeader; at < bytes.size(); at += kBlock) {
-    CHECK(HostSet::isSound(bytes));
-    bytes[at] |= kGoesOn;
+  for (const int ownClass : {0x01, 0x10, 0x80}) {
+    Bytes bytes = setOf("names among each other");
+    for (std::size_t at = kHeader; at < bytes.size(); at += kBlock) {
+      CHECK(HostSet::isSound(bytes));
+      bytes[at + 1] = static_cast<std::uint8_t>(bytes[at + 1] | ownClass);
+    }
+    CHECK(!HostSet::isSound(bytes));
   }
-  CHECK(!HostSet::isSound(bytes));
 }
 
 TEST("a block that does not hold what it says makes a set unsound") {
   const Bytes whole = setOf("one name");
-  const std::size_t block = wordAt(whole, kHeader) != 0 ? kHeader : kHeader + kBlock;
+  const std::size_t block = whole[kHeader] != 0 ? kHeader : kHeader + kBlock;
+  const std::size_t length = block + 3;
   CHECK_EQ(whole[block], 1);
-  CHECK_EQ(whole[block + 2], 11);
+  CHECK_EQ(whole[length], 11);
   const auto isSoundAs = [&](std::size_t at, int value) {
     Bytes bytes = whole;
     bytes[at] = static_cast<std::uint8_t>(value);
@@ -118,9 +120,21 @@ TEST("a block that does not hold what it says makes a set unsound") {
   for (const int count : {0, 2, 0x7f, 0xff}) {
     CHECK(!isSoundAs(block, count));
   }
-  // No name, the longest that ends within its block, and others.
-  CHECK(!isSoundAs(block + 2, 0));
-  CHECK(isSoundAs(block + 2, 253));
-  CHECK(!isSoundAs(block + 2, 254));
-  CHECK(!isSoundAs(block + 2, 255));
+  // No name, and the longest.
+  CHECK(!isSoundAs(length, 0));
+  CHECK(isSoundAs(length, 253));
+}
+
+TEST("names end within their block") {
+  // What a block says takes two bytes, and two more each name: that leaves 314.
+  Bytes bytes = setOf("one name");
+  const std::size_t block = bytes[kHeader] != 0 ? kHeader : kHeader + kBlock;
+  const std::uint32_t two = 2;
+  std::memcpy(bytes.data() + 4, &two, sizeof two);
+  bytes[block] = 2;
+  bytes[block + 4] = 157;
+  bytes[block + 5] = 157;
+  CHECK(HostSet::isSound(bytes));
+  bytes[block + 5] = 158;
+  CHECK(!HostSet::isSound(bytes));
 }

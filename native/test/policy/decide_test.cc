@@ -82,7 +82,7 @@ struct Rules {
     list.name = vector.at(1);
     const std::vector<std::uint8_t> bytes = test::bytesOfHex(vector.at(4));
     CHECK(plan::HostSet::isSound(bytes));
-    list.hosts = std::make_shared<const std::vector<std::uint8_t>>(bytes);
+    list.hosts = std::make_shared<const LargeBytes>(bytes.begin(), bytes.end());
     list.hostSet = plan::HostSet(*list.hosts);
     list.blocks = blocksOf(test::split(vector.at(3), ' '));
     plan.lists.push_back(list);

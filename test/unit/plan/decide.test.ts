@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DecisionQuestion, decide, localTime } from '../../../src/plan/decide.ts';
 import { parseDestination } from '../../../src/plan/destination-host.ts';
-import { buildHostSet } from '../../../src/plan/host-set.ts';
+import { buildHostSet, keyOf } from '../../../src/plan/host-set.ts';
 import type {
   Cidr,
   HostMatch,
@@ -82,7 +82,7 @@ function listOf(name: string, hosts: string, blocks: string, hex: string): PlanL
             exact: !text.startsWith('*'),
             subdomains: /^\*?\./.test(text),
           })),
-          [1, 2],
+          keyOf(Buffer.from(hex, 'hex')),
         );
   assert.equal(Buffer.from(bytes).toString('hex'), hex);
   return {
