@@ -41,6 +41,7 @@ class LargeAllocator {
  private:
   static constexpr std::size_t kPage = std::size_t{2} << 20;
 
+  /// What a page may waste is then no more than half of it.
   static constexpr bool isLarge(std::size_t size) noexcept { return size >= 2 * kPage; }
   static constexpr std::align_val_t alignmentOf(std::size_t size) noexcept {
     return std::align_val_t{isLarge(size) ? kPage : kCacheLine};

@@ -15,6 +15,7 @@ constexpr std::size_t kHeader = 320;
 constexpr std::size_t kBlock = 320;
 constexpr std::size_t kMarks = 2;
 constexpr std::size_t kMaxName = 253;
+static_assert(kHeader == kKey + 8 + 8 * (kMaxName / 8 + 1));
 constexpr std::uint8_t kExact = 1;
 constexpr std::uint8_t kSubdomains = 2;
 /// The bits of a mark that are of the hash.
@@ -98,20 +99,20 @@ class Block {
 
   /// Whether `name` is here with `flag`. Sixteen marks and lengths are compared at once, without a
   /// branch for each: then a processor need not wait for the block to go on with what comes next.
+  /// Names take three bytes at least, so sixteen lengths end within the block wherever they begin.
   [[nodiscard]] bool has(std::string_view name, std::uint8_t tag,
                          std::uint8_t flag) const noexcept {
     const Eight mark = eightOf(tag | flag);
     const Eight marked = eightOf(kTag | flag);
     const Eight size = eightOf(static_cast<std::uint8_t>(name.size()));
+    const auto matches = [&](std::size_t at, Eight sizes) noexcept {
+      return zerosIn(((load<Eight>(marks() + at) ^ mark) & marked) | (sizes ^ size)) &
+             firstBytes(count() - std::min(count(), at));
+    };
     const std::uint8_t* its = names();
     for (std::size_t i = 0;; i += 16) {
       const Eight sizes[] = {load<Eight>(lengths() + i), load<Eight>(lengths() + i + 8)};
-      const std::size_t left = count() - i;
-      Eight found[] = {
-          zerosIn(((load<Eight>(marks() + i) ^ mark) & marked) | (sizes[0] ^ size)) &
-              firstBytes(left),
-          zerosIn(((load<Eight>(marks() + i + 8) ^ mark) & marked) | (sizes[1] ^ size)) &
-              firstBytes(left - std::min<std::size_t>(left, 8))};
+      Eight found[] = {matches(i, sizes[0]), matches(i + 8, sizes[1])};
       while ((found[0] | found[1]) != 0) {
         const std::size_t half = found[0] == 0 ? 1 : 0;
         const std::size_t before = firstIn(found[half]);
@@ -123,7 +124,7 @@ class Block {
         }
         found[half] &= found[half] - 1;
       }
-      if (left <= 16) {
+      if (i + 16 >= count()) {
         return false;
       }
       its += sumOf(sizes[0]) + sumOf(sizes[1]);
@@ -158,7 +159,8 @@ class SuffixHash {
   }
   /// Of what was absorbed and of `rest`: fewer than eight bytes, and zeros.
   [[nodiscard]] std::uint32_t with(Eight rest) const noexcept {
-    return static_cast<std::uint32_t>((sum_ + product(rest)) * factor_ >> 32);
+    const std::uint64_t sum = sum_ + product(rest);
+    return static_cast<std::uint32_t>((sum ^ sum >> 32) * factor_ >> 32);
   }
 
  private:
@@ -183,6 +185,7 @@ Eight backwardsAt(const char* at) noexcept {
 /// The first `count` bytes of a host, fewer than eight, read backwards; then zeros.
 Eight backwardsTo(std::string_view host, std::size_t count) noexcept {
   if (host.size() >= 8) {
+    // In two steps, because the eight bytes of none at all are more than one step can take.
     return backwardsAt(host.data()) >> 8 >> (56 - 8 * count);
   }
   Eight bytes = 0;

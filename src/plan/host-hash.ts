@@ -1,6 +1,8 @@
 // The hash of host-set.ts: of names read backwards, so that one pass over a host hashes everything that it ends with.
 // NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway, 1999) to 64 bits, of which multiply-shift (Dietzfelbinger, 1997)
-// leaves 32: who does not know the key cannot choose names that meet. Pure; native/plan/host_set.cc has the same.
+// leaves 32: two names, whoever chose them without the key, hardly ever meet. Between the two the upper half is folded
+// into the lower one, because a line of numbers stays one in both, and a line may fall upon few places. Pure;
+// native/plan/host_set.cc has the same.
 //
 // Eight bytes at a time are two words, little-endian; the last of them are filled up with zeros, and there are always
 // such last ones, if only zeros. Each word has a key word added, both are multiplied, and all products are added up.
@@ -17,10 +19,10 @@ export function randomKey(): HashKey {
   return toKey(crypto.getRandomValues(new Uint32Array(KEY_WORDS)));
 }
 
-/** Takes any words, and makes the factor odd. */
+/** Of KEY_WORDS words, of which it makes the factor odd. Throws RangeError for fewer or more. */
 export function toKey(words: Uint32Array): HashKey {
-  words[0] = ((words[0] ?? 0) | 1) >>> 0;
-  return words;
+  if (words.length !== KEY_WORDS) throw new RangeError(`a key has ${KEY_WORDS} words`);
+  return words.map((word, i) => (i === 0 ? word | 1 : word));
 }
 
 /** Masks have a bit for each depth; the last one stands for all that are deeper. */
@@ -41,12 +43,12 @@ export function isAnyFrom(depths: number, depth: number): boolean {
 }
 
 /** By depth: of the last so many labels of what was hashed last. */
-export const hashes = new Uint32Array(MAX_NAME + 1);
+export const hashes = new Uint32Array(MAX_NAME + 2);
 
 /**
  * Of the bytes from `to` down to `from`, into `hashes`: of those behind each dot
  * whose depth is in `below`, and of all of them where theirs is in `whole`. Gives
- * the number of labels, or one that is in neither where it is as many or more.
+ * the number of labels; where neither has a depth from some point on, that depth.
  */
 export function hashBackwards(
   bytes: Uint8Array,
@@ -98,8 +100,9 @@ function finish(
   const a = (even + (key[at] ?? 0)) | 0;
   const b = (odd + (key[at + 1] ?? 0)) | 0;
   const product = Math.imul(a, b);
-  const low = (sumLow + product) | 0;
-  const high = (sumHigh + highOf(a, b) + carryOf(low, product)) | 0;
+  const sum = (sumLow + product) | 0;
+  const high = (sumHigh + highOf(a, b) + carryOf(sum, product)) | 0;
+  const low = sum ^ high;
   const factorLow = (key[0] ?? 0) | 0;
   const factorHigh = (key[1] ?? 0) | 0;
   return highOf(low, factorLow) + Math.imul(high, factorLow) + Math.imul(low, factorHigh);

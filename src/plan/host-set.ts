@@ -10,8 +10,7 @@
 // A block says how many names it has (a byte), of which classes names went on (a bit each in the next byte), and has a
 // mark of each name, then the length of each, then the names, one behind the other. A mark is bits of a name's hash above
 // two bits of flags; its class is three others. A name's block is (hash * blocks) >> 32; where that has no more room the
-// name goes on to the next block, after the last one to the first. So a look-up mostly reads one place in memory, and for
-// a name that is in no list mostly the first line of it.
+// name goes on to the next block, after the last one to the first. So a look-up mostly reads one place in memory.
 //
 // The key is drawn anew for every set, so that nobody can write a list whose names collide. Bit n of the depths: there is
 // a name of n labels, bit 31: of more than 30.
@@ -27,6 +26,7 @@ import {
   KEY_WORDS,
   MAX_NAME,
   randomKey,
+  toKey,
 } from './host-hash.ts';
 
 const MAGIC = 0x3353_4853;
@@ -74,7 +74,7 @@ export function keyOf(bytes: Uint8Array): HashKey {
   );
 }
 
-/** Reads what buildHostSet() wrote; no bytes at all are the empty set. Throws RangeError for other bytes. */
+/** Reads what buildHostSet() wrote; no bytes at all are the empty set. Throws RangeError for what cannot be one. */
 export class HostSet {
   readonly #bytes: Uint8Array;
   readonly #blocks: number;
@@ -173,7 +173,7 @@ export class HostSetBuilder {
   #subdomainDepths = 0;
 
   constructor(key: HashKey = randomKey()) {
-    this.#key = key;
+    this.#key = toKey(key);
   }
 
   /** Throws RangeError for what is no name, and for more than a set can hold. */

@@ -11,6 +11,7 @@ import {
   ask,
   basic,
   connect,
+  connectBytes,
   forwardProxy,
   openTunnel,
   USERS_FILE,
@@ -437,8 +438,11 @@ const limits: Case[] = [
         },
       });
       const flood = async (): Promise<HttpClient> => {
-        const client = await openTunnel(test, port, `site.test:${target.port}`, basic('ann:a'));
-        client.send(Buffer.alloc(8 * MIB));
+        // All in one: no tunnel is idle before it has to wait.
+        const client = await test.http(port, { allowHalfOpen: true });
+        const head = connectBytes(`site.test:${target.port}`, basic('ann:a'));
+        client.send(Buffer.concat([Buffer.from(head), Buffer.alloc(8 * MIB)]));
+        assert.equal((await client.response('CONNECT')).status, 200);
         return client;
       };
       const clients = [await flood(), await flood(), await flood()];
