@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { after, describe, it, type TestContext, test } from 'node:test';
 import type { Capabilities } from '../../src/engine/engine.ts';
 import { nothingIsLeft } from '../support/alive.ts';
+import { CASES_AT_ONCE } from '../support/concurrency.ts';
 import { within } from '../support/deadline.ts';
 import type { CreateEngine } from '../support/running-engine.ts';
 import { Scope } from '../support/scope.ts';
@@ -42,7 +43,7 @@ export function describeEngine(under: EngineUnderTest): void {
   });
 
   for (const feature of FEATURES) {
-    const concurrency = feature.isSerial ? 1 : 4;
+    const concurrency = feature.isSerial ? 1 : CASES_AT_ONCE;
     describe(`${under.name}: ${feature.name}`, { concurrency }, () => {
       for (const one of feature.cases) {
         const name = fullName(feature, one);

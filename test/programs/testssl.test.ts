@@ -83,7 +83,7 @@ describe('testssl.sh', {
         ...['--jsonfile', file, '-n', 'none', '--add-ca', papers.ca, ...args],
         `127.0.0.1:${port}`,
       ],
-      { cwd: papers.folder, timeoutMs: 280_000 },
+      { cwd: papers.folder, timeoutMs: 900_000 },
     );
     const text = await readFile(file, 'utf8').catch(() => '');
     assert.ok(text.startsWith('['), output);

@@ -2,7 +2,7 @@
 // into a failure that says what was waited for.
 
 /** Generous: a machine that builds beside, or an engine under a sanitizer, is slow and not wrong. */
-export const DEADLINE_MS = 15_000;
+export const DEADLINE_MS = 30_000;
 
 /** Settles like `promise`, or rejects after `ms` naming `what` was waited for. */
 export async function within<T>(promise: Promise<T>, what: string, ms = DEADLINE_MS): Promise<T> {

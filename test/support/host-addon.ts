@@ -62,6 +62,7 @@ class Host {
   #failure: Error | undefined;
 
   constructor(program: string, workers: number, loop: string) {
+    execFileSync('mkfifo', ['requests', 'answers'], { cwd: this.#folder });
     const requests = this.#pipe('requests');
     const answers = this.#pipe('answers');
     const errors = openSync(join(this.#folder, 'stderr'), 'w');
@@ -126,7 +127,6 @@ class Host {
   /** A FIFO, opened so that no open waits for the other side. */
   #pipe(name: string): { readonly read: number; readonly write: number } {
     const path = join(this.#folder, name);
-    execFileSync('mkfifo', [path]);
     const both = openSync(path, 'r+');
     const ends = { read: openSync(path, 'r'), write: openSync(path, 'w') };
     closeSync(both);

@@ -6,7 +6,7 @@
 //   reply      what the client gets: a status a line, then `close` or `open`
 //   attempts   that the target may be asked more than once
 //   response   the raw bytes that the target answers with (and then FIN; `reset`: RST;
-//              `keep`: nothing, `stall`: nothing, which is the point)
+//              `keep`: nothing; `stall head`, `stall body`: nothing, which is the point)
 //
 // Line ends of a block are not part of the bytes; \r \n \t \0 \e (nothing) \\ \xHH and \{count:text} are. \| is nothing
 // either, and the message is not cut there.

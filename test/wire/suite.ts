@@ -3,6 +3,7 @@
 // skipped case that passes fails.
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext, test } from 'node:test';
+import { CASES_AT_ONCE } from '../support/concurrency.ts';
 import { within } from '../support/deadline.ts';
 import { fetchOnce, type HttpClient, openHttp } from '../support/http-client.ts';
 import { type HttpTarget, ok, startHttpTarget } from '../support/http-target.ts';
@@ -30,8 +31,11 @@ export interface WireEngine {
   }[];
 }
 
-/** For targets that stall, which is what a case waits for. */
-const STALLED = { bodyIdle: '500ms', responseHeader: '500ms' };
+/** For targets that stall, which is what a case waits for: there, and nowhere else. */
+const STALLED: ReadonlyMap<string, object> = new Map([
+  ['stall head', { timeouts: { responseHeader: '500ms' } }],
+  ['stall body', { timeouts: { bodyIdle: '500ms' } }],
+]);
 
 const LISTENER = {
   address: '127.0.0.1:0',
@@ -57,7 +61,7 @@ export function describeWire(under: WireEngine): void {
   });
 
   for (const file of new Set(cases.map((c) => c.file))) {
-    describe(`${under.name}: wire ${file}`, { concurrency: 4 }, () => {
+    describe(`${under.name}: wire ${file}`, { concurrency: CASES_AT_ONCE }, () => {
       for (const one of cases.filter((c) => c.file === file)) {
         const group = one.name.slice(0, one.name.indexOf(':') + 1);
         const reason = skips.get(one.name) ?? skips.get(group);
@@ -88,7 +92,7 @@ async function attempt(under: WireEngine, one: WireCase): Promise<unknown> {
   const scope = new Scope();
   try {
     const run = one.blocks.has('response') ? replayResponse : replayRequest;
-    await within(run(under.create, one, scope), 'the case to end', 15_000);
+    await within(run(under.create, one, scope), 'the case to end');
     return undefined;
   } catch (error) {
     return error;
@@ -176,7 +180,7 @@ async function replayResponse(create: CreateEngine, one: WireCase, scope: Scope)
   );
   const engine = scope.own(
     await startEngine(create, {
-      listeners: { web: info === 'stall' ? { ...LISTENER, timeouts: STALLED } : LISTENER },
+      listeners: { web: { ...LISTENER, ...STALLED.get(info) } },
       pools: { all: { targets: [target.address], retries: 3, eject: { after: 0 } } },
     }),
   );

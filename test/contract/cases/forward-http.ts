@@ -1,7 +1,7 @@
 // Plain HTTP through a forward proxy: requests in absolute form, to whichever origin they name.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { eventually, within } from '../../support/deadline.ts';
+import { deferred, eventually, within } from '../../support/deadline.ts';
 import { requestBytes } from '../../support/http-client.ts';
 import { chunk, ok, response } from '../../support/http-target.ts';
 import { fieldValue, fieldValues } from '../../support/strict-http.ts';
@@ -55,7 +55,10 @@ const cases: Case[] = [
       }
       assert.equal(engine.stats().listener('egress').connections, 1);
       assert.equal(engine.stats().listener('egress').requests, 6);
-      assert.equal(engine.stats().route('egress', 'default').status_2xx, 6);
+      await eventually(
+        'the last to be counted',
+        () => engine.stats().route('egress', 'default').status_2xx === 6,
+      );
       assert.equal(engine.stats().pool('egress/direct').requests, 6);
       assert.equal(engine.stats().target('egress/direct', 'direct').connections, 2);
       await eventually('nothing to be in flight', () => engine.inFlight === 0);
@@ -454,15 +457,18 @@ const cases: Case[] = [
   {
     name: 'a connection of a client is closed when it is idle, and refused beyond maxConnections',
     run: async (test) => {
-      const origin = await test.httpTarget();
+      const gate = deferred<void>();
+      const origin = await test.httpTarget({ answer: () => gate.promise.then(() => ok('')) });
       const { port, engine } = await forwardProxy(test, {
         listener: { timeouts: { keepAlive: '200ms' }, maxConnections: 1 },
       });
       const client = await test.http(port);
       client.send(absolute('GET', `http://site.test:${origin.port}/`));
-      assert.equal((await client.response()).status, 200);
+      await origin.received(1);
       const second = await test.http(port);
       assert.equal((await second.response()).status, 503);
+      gate.resolve();
+      assert.equal((await client.response()).status, 200);
       await within(client.closed, 'the close');
       assert.equal(engine.stats().listener('egress').errors.connection_limit, 1);
     },

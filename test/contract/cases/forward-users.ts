@@ -1,6 +1,6 @@
 // Who may use a forward proxy, and how much of it.
 import assert from 'node:assert/strict';
-import { deferred, eventually, settled, within } from '../../support/deadline.ts';
+import { deferred, eventually, pause, settled, within } from '../../support/deadline.ts';
 import type { HttpClient } from '../../support/http-client.ts';
 import { ok } from '../../support/http-target.ts';
 import { fieldValue } from '../../support/strict-http.ts';
@@ -406,7 +406,7 @@ const limits: Case[] = [
         users: { ann: 'a', bob: 'b' },
         listener: {
           users: { file: USERS_FILE, each: { ann: { bandwidth: KIB } } },
-          timeouts: { bodyIdle: '500ms' },
+          timeouts: { bodyIdle: '3s' },
         },
       });
       const url = `http://site.test:${origin.port}/`;
@@ -419,7 +419,8 @@ const limits: Case[] = [
         paced.connection.received.length < MIB,
         'a user of 1 KiB/s has got less than 1 MiB',
       );
-      // It is not held against anybody that nothing moves meanwhile.
+      // It is not held against anybody that nothing moves meanwhile, for longer than a body may be idle.
+      await pause(3500);
       const moved = await settled(() => engine.engine.userStates()[0]!.bytesOut);
       assert.ok(moved < MIB);
       assert.equal(paced.connection.isClosed, false);
@@ -434,7 +435,7 @@ const limits: Case[] = [
         users: { ann: 'a' },
         listener: {
           users: { file: USERS_FILE, limits: { bandwidth: KIB } },
-          timeouts: { tunnelIdle: '300ms' },
+          timeouts: { tunnelIdle: '1s' },
         },
       });
       const flood = async (): Promise<HttpClient> => {
@@ -449,6 +450,7 @@ const limits: Case[] = [
       const moved = await settled(() => engine.engine.userStates()[0]!.bytesIn);
       assert.ok(moved > 0 && moved < 2 * MIB, `${moved} bytes have moved`);
       // Whoever has to wait is not idle.
+      await pause(1500);
       for (const client of clients) assert.equal(client.connection.isClosed, false);
       assert.equal(engine.engine.userStates()[0]!.active, 3);
     },

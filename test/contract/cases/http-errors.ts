@@ -127,7 +127,7 @@ const timeouts: Case[] = [
     run: async (test) => {
       const target = await test.httpTarget();
       const engine = await test.engine(
-        httpConfig([target.address], { timeouts: { requestHeader: '200ms', keepAlive: '5s' } }),
+        httpConfig([target.address], { timeouts: { requestHeader: '1s', keepAlive: '5s' } }),
       );
       const client = await test.http(engine.port('web'));
       client.send('GET / HTTP/1.1\r\nHost: test\r\n');

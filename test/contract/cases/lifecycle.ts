@@ -209,7 +209,7 @@ const closing: Case[] = [
         client.send('x');
         await client.receivedLength(1);
       }
-      const closed = engine.close(300);
+      const closed = engine.close(3000);
       early!.end('y');
       await within(early!.closed, 'the first to finish');
       assert.equal(early!.text, 'xy');

@@ -60,6 +60,7 @@ const cases: Case[] = [
       const client = await test.http(engine.port('web'));
       const begun = performance.now();
       for (let i = 0; i < 5; i++) await client.get('/');
+      await eventually('the last to be counted', () => engine.stats().listener('web').timed === 5);
       const elapsedNs = (performance.now() - begun) * 1e6;
       const stats = engine.stats();
       for (const entity of [

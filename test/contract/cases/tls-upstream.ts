@@ -331,7 +331,7 @@ const failures: Case[] = [
         assert.equal(response.status, 502);
         assert.match(response.value('proxy-status') ?? '', /error=tls_protocol_error/);
         assert.equal(engine.stats().target('all', address).errors.upstream_tls_failed, 1);
-        assert.equal(engine.inFlight, 0);
+        await eventually('nothing to be in flight', () => engine.inFlight === 0);
       }
     },
   },

@@ -151,7 +151,7 @@ const cases: Case[] = [
     name: 'ends a session after the idle timeout and begins another',
     run: async (test) => {
       const target = await echo(test);
-      const engine = await test.engine(udpConfig([target.address], { idleTimeout: '500ms' }));
+      const engine = await test.engine(udpConfig([target.address], { idleTimeout: '2s' }));
       const client = await udp(test);
       client.send('one', engine.port('media'));
       await client.next();
