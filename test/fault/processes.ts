@@ -10,6 +10,10 @@ import { freeAddress } from '../support/tcp-target.ts';
 import { load, startPatternTarget } from './load.ts';
 import type { Scenario } from './suite.ts';
 
+const CLIENTS = 16;
+/** Ends of the empty pipes that each of two workers keeps: as many as were ever in use at once. */
+const POOLED_PIPE_ENDS = 2 * 2 * CLIENTS;
+
 export const processFaults: readonly Scenario[] = [
   {
     name: 'no descriptors left: the newest work is shed and counted, nothing spins, and it recovers',
@@ -34,12 +38,13 @@ export const processFaults: readonly Scenario[] = [
       const { listeners } = await child.facts();
       if (engine !== 'js') assert.ok(listeners.web!.errors.out_of_descriptors > 0);
       const before = await child.facts();
+      const began = performance.now();
       await pause(1000);
       const after = await child.facts();
-      assert.ok(
-        after.cpuMs - before.cpuMs < 500,
-        `${after.cpuMs - before.cpuMs} ms of CPU in one idle second`,
-      );
+      const idleMs = performance.now() - began;
+      const cpuMs = after.cpuMs - before.cpuMs;
+      // What spins takes all of that time; a look at the process takes some of it.
+      assert.ok(cpuMs < idleMs / 2, `${cpuMs} ms of CPU in ${idleMs} idle ones`);
 
       for (const client of clients) client.close();
       await eventually('service again', async () => {
@@ -67,11 +72,13 @@ export const processFaults: readonly Scenario[] = [
       );
       const child = scope.own(await startEngineProcess(engine, config));
       const port = child.port('web');
-      await load(port, 16, countdown(1), () => random.between(0, 100_000));
+      await load(port, CLIENTS, countdown(1), () => random.between(0, 100_000));
       const before = await child.facts();
 
       const isOver = countdown(runSeconds());
-      const loading = load(port, 16, isOver, () => random.pick([0, 10, 1000, 100_000, 400_000]));
+      const loading = load(port, CLIENTS, isOver, () =>
+        random.pick([0, 10, 1000, 100_000, 400_000]),
+      );
       let kills = 0;
       while (!isOver()) {
         await pause(random.between(20, 200));
@@ -89,20 +96,22 @@ export const processFaults: readonly Scenario[] = [
       assert.equal(result.wrong, 0, 'wrong bytes');
       assert.deepEqual(result.statuses, {}, `statuses other than 200 in ${result.right} requests`);
       assert.ok(
-        kills > runSeconds() && result.right > kills,
+        kills > runSeconds() / 4 && result.right > kills,
         `${kills} kills, ${result.right} answers`,
       );
       // Only responses under way at a target that was killed may be cut.
       assert.ok(
-        result.cut <= kills * 16,
+        result.cut <= kills * CLIENTS,
         `${result.cut} of ${result.right} responses cut by ${kills} kills`,
       );
 
       await eventually('nothing to be in flight', async () => (await child.facts()).inFlight === 0);
       const after = await child.facts();
+      const [open, most] = [after, before].map((facts) => facts.descriptors - facts.pipeEnds);
+      assert.ok(open! <= most! + 48, `${most} → ${open} descriptors`);
       assert.ok(
-        after.descriptors <= before.descriptors + 48,
-        `${before.descriptors} → ${after.descriptors} descriptors`,
+        after.pipeEnds <= before.pipeEnds + POOLED_PIPE_ENDS,
+        `${before.pipeEnds} → ${after.pipeEnds} ends of pipes`,
       );
       const grown = after.rssBytes - before.rssBytes;
       assert.ok(grown < 48 * 1024 * 1024, `${grown} bytes more memory`);

@@ -16,6 +16,8 @@ const AT_A_TIME = 100;
 const OTHERS = 300;
 /** Of the engine's process, for one tunnel: two streams, and what the request was. */
 const BYTES_EACH = 8 * 1024;
+/** For all of them to end: each look at the engine's process takes a while with so many open. */
+const END_MS = 60_000;
 
 export function describeIdleTunnels(engine: string): void {
   describe(`${engine}: idle tunnels`, () => {
@@ -51,10 +53,11 @@ async function run(engine: string, scope: Scope): Promise<void> {
   };
   const close = async (tunnels: readonly net.Socket[]): Promise<void> => {
     for (const tunnel of tunnels) tunnel.end();
-    await eventually('all tunnels to end', async () => {
+    const haveEnded = async () => {
       const { inFlight, listeners } = await child.facts();
       return inFlight === 0 && listeners.egress?.active === 0;
-    });
+    };
+    await eventually('all tunnels to end', haveEnded, END_MS);
   };
   // What the first ones open for good belongs to none of them.
   await close(await open(AT_A_TIME));
@@ -70,9 +73,8 @@ async function run(engine: string, scope: Scope): Promise<void> {
     if (i % 97 === 0) assert.equal(await echo(tunnel, `number ${i}`), `number ${i}`);
   }
   await close(tunnels);
-  await eventually('their descriptors to be closed', async () => {
-    return (await child.facts()).descriptors <= before.descriptors;
-  });
+  const areClosed = async () => (await child.facts()).descriptors <= before.descriptors;
+  await eventually('their descriptors to be closed', areClosed, END_MS);
 }
 
 async function openTunnel(proxy: number, target: number): Promise<net.Socket> {

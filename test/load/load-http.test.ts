@@ -187,8 +187,8 @@ describe('load-http notices, after the check,', () => {
 
   it('silence', async () => {
     const { code, json } = await load(
-      turning(() => {}),
-      ...['--connections', '4', '--timeout', '0.1', ...SHORT],
+      (socket, request) => request <= CHECKS && socket.write(ANSWER),
+      ...['--connections', '4', '--timeout', '1', ...SHORT],
     );
     assert.equal(code, 1);
     const { stalled, lost, late } = json;
@@ -198,9 +198,9 @@ describe('load-http notices, after the check,', () => {
   it('answers after the timeout, which are late and not lost', async () => {
     const { code, json } = await load(
       (socket, request) => {
-        setTimeout(() => socket.write(ANSWER), request === CHECKS + 1 ? 120 : 0);
+        setTimeout(() => socket.write(ANSWER), request === CHECKS + 1 ? 1200 : 0);
       },
-      ...['--timeout', '0.1', '--seconds', '1', '--warmup', '0', '--connections', '1'],
+      ...['--timeout', '1', '--seconds', '2', '--warmup', '0', '--connections', '1'],
     );
     assert.equal(code, 0);
     assert.ok((json.late ?? 0) >= 1);

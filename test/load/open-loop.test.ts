@@ -161,11 +161,16 @@ describe('load-udp', () => {
     const { code, json } = await withUdp(
       (data, reply) => {
         datagrams += 1;
-        if (datagrams === CHECKS) setTimeout(() => reply(data), 100);
+        if (datagrams === CHECKS) setTimeout(() => reply(data), 1000);
         else reply(data);
       },
       (port) =>
-        run('load-udp', port, '--flows', '1', '--outstanding', '1', '--timeout', '0.02', ...SAMPLE),
+        run(
+          'load-udp',
+          port,
+          ...['--flows', '1', '--outstanding', '1', '--timeout', '0.5', ...SAMPLE],
+          ...['--seconds', '2'],
+        ),
     );
     assert.equal(code, 0);
     assert.ok((json.late ?? 0) >= 1);

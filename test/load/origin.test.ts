@@ -72,7 +72,7 @@ describe('the origin answers', () => {
   it('when a delay has passed, and others meanwhile', async () => {
     const order: string[] = [];
     const late = [
-      ...['/delay/80', '/bytes/5?delay=60', '/chunked/5/2?x=1&delay=40', '/delay/20/bytes/9'],
+      ...['/delay/800', '/bytes/5?delay=600', '/chunked/5/2?x=1&delay=400', '/delay/200/bytes/9'],
       '/',
     ];
     await Promise.all(

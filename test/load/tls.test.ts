@@ -196,19 +196,21 @@ describe('load-http over TLS', async () => {
 
   it('counts handshakes that fail later', { skip }, async () => {
     let connections = 0;
+    // Half of those that begin at once after the check: it comes that far however slow it is.
+    const good = CHECKS + CONNECTIONS / 2;
     const outcome = await load(
       right,
       {
         SNICallback: (_name, done) => {
           connections += 1;
-          done(connections > CHECKS + 10 ? new Error('no more') : null);
+          done(connections > good ? new Error('no more') : null);
         },
       },
       ...[...SOME, '--reuse', 'off'],
     );
     assert.equal(outcome.code, 1);
     assert.ok((outcome.json.handshakeFailures ?? 0) > 0, outcome.stdout);
-    assert.equal(outcome.json.totalRequests, CHECKS + 10);
+    assert.equal(outcome.json.totalRequests, good);
   });
 
   it('refuses ciphers and groups that there are none of', { skip }, async () => {
