@@ -38,7 +38,7 @@ export function describeFaults(engine: string, create: CreateEngine): void {
         const scope = new Scope();
         const random = new Random(runSeed());
         t.diagnostic(`SLUICE_FAULT_SEED=${random.seed}`);
-        const deadlineMs = scenario.deadlineMs ?? 30_000;
+        const deadlineMs = scenario.deadlineMs ?? 60_000;
         try {
           await within(
             scenario.run({ engine, create, scope, random }),
