@@ -1,6 +1,7 @@
 #include "plan/host_set.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -46,14 +47,42 @@ constexpr Eight zerosIn(Eight bytes) noexcept {
 constexpr Eight firstBytes(std::size_t count) noexcept {
   return count >= 8 ? ~Eight{0} : (Eight{1} << (8 * count)) - 1;
 }
-constexpr std::size_t sumOf(Eight bytes) noexcept {
-  constexpr Eight kEven = 0x00ff'00ff'00ff'00ff;
-  return ((bytes & kEven) + (bytes >> 8 & kEven)) * Eight{0x0001'0001'0001'0001} >> 48;
-}
 /// Of upper bits, which byte the lowest is in.
 constexpr std::size_t firstIn(Eight bits) noexcept {
   return static_cast<std::size_t>(std::countr_zero(bits)) / 8;
 }
+/// The upper bits of all bytes as one byte, the first one's lowest.
+constexpr Eight gathered(Eight bits) noexcept {
+  return (bits >> 7) * Eight{0x0102'0408'1020'4080} >> 56;
+}
+
+/// Sixteen bytes.
+struct Sixteen {
+  Eight low;
+  Eight high;
+
+  static Sixteen at(const std::uint8_t* bytes) noexcept {
+    return {load<Eight>(bytes), load<Eight>(bytes + 8)};
+  }
+  constexpr Sixteen operator&(const Sixteen& other) const noexcept {
+    return {low & other.low, high & other.high};
+  }
+  [[nodiscard]] constexpr std::size_t sum() const noexcept {
+    constexpr Eight kEven = 0x00ff'00ff'00ff'00ff;
+    const Eight sums = (low & kEven) + (low >> 8 & kEven) + (high & kEven) + (high >> 8 & kEven);
+    return sums * Eight{0x0001'0001'0001'0001} >> 48;
+  }
+};
+
+/// By a count of bytes, all bits of the first so many. Looked up, because what is computed from a
+/// count is mostly a branch that nobody can foresee.
+constexpr std::array<Sixteen, 17> kFirst = [] {
+  std::array<Sixteen, 17> out{};
+  for (std::size_t count = 0; count < out.size(); ++count) {
+    out[count] = {firstBytes(count), count < 8 ? 0 : firstBytes(count - 8)};
+  }
+  return out;
+}();
 
 struct Header {
   std::uint32_t count;
@@ -105,29 +134,27 @@ class Block {
     const Eight mark = eightOf(tag | flag);
     const Eight marked = eightOf(kTag | flag);
     const Eight size = eightOf(static_cast<std::uint8_t>(name.size()));
-    const auto matches = [&](std::size_t at, Eight sizes) noexcept {
-      return zerosIn(((load<Eight>(marks() + at) ^ mark) & marked) | (sizes ^ size)) &
-             firstBytes(count() - std::min(count(), at));
+    const auto matches = [&](Eight itsMarks, Eight itsSizes) noexcept {
+      return zerosIn(((itsMarks ^ mark) & marked) | (itsSizes ^ size));
     };
     const std::uint8_t* its = names();
     for (std::size_t i = 0;; i += 16) {
-      const Eight sizes[] = {load<Eight>(lengths() + i), load<Eight>(lengths() + i + 8)};
-      Eight found[] = {matches(i, sizes[0]), matches(i + 8, sizes[1])};
-      while ((found[0] | found[1]) != 0) {
-        const std::size_t half = found[0] == 0 ? 1 : 0;
-        const std::size_t before = firstIn(found[half]);
-        const std::size_t offset = half == 0
-                                       ? sumOf(sizes[0] & firstBytes(before))
-                                       : sumOf(sizes[0]) + sumOf(sizes[1] & firstBytes(before));
-        if (std::memcmp(its + offset, name.data(), name.size()) == 0) {
+      const Sixteen here = Sixteen::at(marks() + i);
+      const Sixteen sizes = Sixteen::at(lengths() + i);
+      const Sixteen found = Sixteen{matches(here.low, sizes.low), matches(here.high, sizes.high)} &
+                            kFirst[std::min<std::size_t>(count() - i, 16)];
+      for (Eight left = gathered(found.low) | gathered(found.high) << 8; left != 0;
+           left &= left - 1) {
+        const auto which = static_cast<std::size_t>(std::countr_zero(left));
+        const std::size_t before = (sizes & kFirst[which]).sum();
+        if (std::memcmp(its + before, name.data(), name.size()) == 0) {
           return true;
         }
-        found[half] &= found[half] - 1;
       }
       if (i + 16 >= count()) {
         return false;
       }
-      its += sumOf(sizes[0]) + sumOf(sizes[1]);
+      its += sizes.sum();
     }
   }
 
