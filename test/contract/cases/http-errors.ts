@@ -8,6 +8,7 @@ import type { RunningEngine } from '../../support/running-engine.ts';
 import { freeAddress } from '../../support/tcp-target.ts';
 import type { Case, CaseContext, Feature } from '../case.ts';
 import { httpConfig } from '../config.ts';
+import { counted } from '../counted.ts';
 
 /** Everything that a generated answer owes. */
 function assertGenerated(answer: ClientResponse, code: ErrorCode): void {
@@ -18,13 +19,6 @@ function assertGenerated(answer: ClientResponse, code: ErrorCode): void {
   assert.equal(answer.value('content-length'), String(answer.body.length));
   assert.match(answer.text, new RegExp(String(status)));
   assert.ok(Date.parse(answer.value('date') ?? '') > 0, 'a date');
-}
-
-async function counted(engine: RunningEngine, code: ErrorCode): Promise<void> {
-  await eventually(
-    `${code} to be counted`,
-    () => engine.stats().listener('web').errors[code] === 1,
-  );
 }
 
 /** A request that must fail with `code`, whatever the method. */

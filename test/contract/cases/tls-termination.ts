@@ -14,6 +14,7 @@ import { fieldValue } from '../../support/strict-http.ts';
 import { startEchoTarget } from '../../support/tcp-target.ts';
 import { handshakeFailure } from '../../support/tls-client.ts';
 import type { Case, Feature } from '../case.ts';
+import { counted } from '../counted.ts';
 import { httpsConfig, makePairs, makeSite, tlsTcpConfig } from '../credentials.ts';
 import { eachVersion, ONLY, sessions } from './tls-sessions.ts';
 
@@ -153,10 +154,7 @@ const names: Case[] = [
         const failure = await handshakeFailure(port, { servername: 'c.test', ...only });
         assert.match(failure, /UNRECOGNIZED_NAME/);
       }
-      await eventually(
-        'the failures to be counted',
-        () => engine.stats().listener('web').errors.tls_name_unknown === 2,
-      );
+      await counted(engine, 'tls_name_unknown', 2);
       const client = await test.tls(port, { servername: '' });
       assert.equal(client.fingerprint, issued.fingerprint);
       for (const host of ['a.test', 'A.test:8443', 'x.b.test']) {
@@ -216,10 +214,7 @@ const names: Case[] = [
         const failure = await handshakeFailure(port, { ALPNProtocols: ['h2'], ...only });
         assert.match(failure, /NO_APPLICATION_PROTOCOL/);
       }
-      await eventually(
-        'the failures to be counted',
-        () => engine.stats().listener('web').errors.tls_handshake_failed === 2,
-      );
+      await counted(engine, 'tls_handshake_failed', 2);
     },
   },
   {
@@ -305,9 +300,7 @@ const refusals: Case[] = [
       const client = await test.connect(engine.port('db'));
       client.send('GET / HTTP/1.1\r\n\r\n');
       await client.ended;
-      await eventually('the failure to be counted', () => {
-        return engine.stats().listener('db').errors.tls_handshake_failed === 1;
-      });
+      await counted(engine, 'tls_handshake_failed', 1, 'db');
       assert.equal(target.connections.length, 0);
       await eventually('it to be gone', () => engine.stats().listener('db').active === 0);
     },
